@@ -1,0 +1,112 @@
+#pragma once
+
+// Stores events in PostgreSQL exactly once: one batch is one transaction that moves the spool's
+// cursor, copies the raw rows and merges the state of each unit. docs/event_storage.md tells the
+// whole protocol. Relied on by the daemon's uploader; nobody else writes events.
+//
+// Invariants:
+//   1. The cursor moves in the transaction that stores what it passes. Whatever an answer says or
+//      fails to say, `next_lsn` in the database is the truth, and it alone decides what comes next.
+//   2. An event is stored, or it is in burgee.dead_letter with the reason; there is no third place.
+//   3. Rows are merged in the order of (unit, cell), and last, so that two writers on the same
+//   units
+//      wait for each other instead of deadlocking, and only for a short time.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "shm/flag_set.hpp"
+#include "sync/metric_event.hpp"
+
+namespace burgee::sync {
+
+struct MetricWriterOptions {
+    bool stores_raw_rows = true;  ///< false: only unit state and dead letters are written
+    /// A batch ends early when it has folded to this many rows: 400 000 rows with their table take
+    /// 36 MB, the most that fits the daemon's 64 MiB.
+    std::uint32_t folded_rows_max = 400'000;
+    std::string host_name;  ///< kept beside the cursor, for people
+};
+
+/// The events of one spool to store together: first_lsn <= lsn < end_lsn.
+struct MetricBatch {
+    Uuid spool_id{};
+    std::uint64_t first_lsn = 0;  ///< must be where the cursor stands
+    std::uint64_t end_lsn = 0;    ///< may be cut short by folded_rows_max
+};
+
+enum class WriteStatus : std::uint8_t {
+    kCommitted,      ///< stored; go on at next_lsn
+    kRetry,          ///< the database was not there or refused for now; nothing or all was stored
+    kConfiguration,  ///< rights, schema or database are wrong; a person is needed, retry slowly
+    kCursorMoved,    ///< the database stands at next_lsn, not at first_lsn: read on from there
+    kForeignCursor,  ///< no cursor for this spool: open_cursor() first
+};
+
+/// What a batch came to. Counts are of this call alone, 0 unless something was committed.
+struct WriteReport {
+    WriteStatus status = WriteStatus::kRetry;
+    std::uint64_t next_lsn = 0;       ///< the cursor, as far as it is known
+    std::uint64_t delivered = 0;      ///< events stored, raw rows on or off
+    std::uint64_t dead_lettered = 0;  ///< events kept in burgee.dead_letter
+    std::uint64_t folded = 0;         ///< of `delivered`, those that count for a result
+    std::uint64_t folded_rows = 0;    ///< rows merged into burgee.unit_metrics
+    std::uint64_t without_unit = 0;   ///< of `delivered`: raw only, no unit
+    std::uint64_t outside_dates = 0;  ///< of `delivered`: raw only, not within [start, end)
+    std::uint64_t too_large = 0;      ///< of `delivered`: raw only, |value| > kFoldedValueMax
+    std::uint64_t transactions = 0;   ///< committed ones; more than 1 when a batch was bisected
+    std::string message;              ///< why not, one line without secrets
+};
+
+/// What a host tells the fleet about itself.
+struct HostReport {
+    std::string host;
+    Uuid spool_id{};
+    std::uint64_t generation = 0;
+    std::uint64_t revision = 0;
+    std::uint64_t lag_events = 0;  ///< in the spool, not yet in PostgreSQL
+    std::uint64_t drop_count = 0;  ///< events lost or dropped since the daemon started
+    std::string version;
+};
+
+/// Values beyond this are stored raw and not folded: their squares would overflow the sums of a
+/// unit and with them the whole result. Source: (1e100)^2 * 1e9 events * 1e9 units is still finite.
+inline constexpr double kFoldedValueMax = 1e100;
+
+class MetricWriter {
+public:
+    /// Connects on first use. `dsn` is a libpq connection string; it never shows up in a message.
+    MetricWriter(std::string dsn, MetricWriterOptions options);
+    ~MetricWriter();
+    MetricWriter(const MetricWriter&) = delete;
+    MetricWriter& operator=(const MetricWriter&) = delete;
+
+    /// Reads the cursor of a spool, or creates it at `first_lsn` when there is none. Waits for a
+    /// transaction whose outcome nobody knows. The report says kCommitted and where to go on; the
+    /// caller compares that with what it keeps (older: replay, newer: a cloned spool).
+    WriteReport open_cursor(const Uuid& spool_id, std::uint64_t first_lsn);
+
+    /// Stores a batch. Blocks until it is decided or the database cannot be asked. Rows that the
+    /// database refuses for their data are found by bisection and put into burgee.dead_letter.
+    /// An unknown outcome is settled by asking the cursor, in this call or, when the database is
+    /// gone, by the caller's next open_cursor().
+    /// Cost: one transaction; about 4 us an event for a backlog.
+    WriteReport write(const MetricBatch& batch, EventSource& source);
+
+    /// Upserts this host's row of burgee.hosts. False and a message when it failed.
+    bool report_host(const HostReport& report, std::string& message);
+
+    /// Creates the day partitions of public.ab_test_metrics from yesterday to `days_ahead` days
+    /// from now, where they are missing. Does nothing on a table that is not partitioned. False and
+    /// a message when one could not be made: its rows go to the DEFAULT partition, nothing is lost.
+    bool ensure_partitions(int days_ahead, std::string& message);
+
+    // Thread safety: one thread at a time. No call throws.
+
+private:
+    class Session;
+    std::unique_ptr<Session> session_;
+};
+
+}  // namespace burgee::sync
