@@ -1,0 +1,118 @@
+#include "tests/fault/traced_process.hpp"
+
+#include <fcntl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <stdexcept>
+
+namespace burgee::test {
+namespace {
+
+constexpr int kSyscallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD marks them so
+
+[[noreturn]] void become(const TracedOptions& options) {
+    const int fd = ::open(options.error_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+                          0644);  // NOLINT(cppcoreguidelines-pro-type-vararg): POSIX
+    ::dup2(fd, STDOUT_FILENO);
+    ::dup2(fd, STDERR_FILENO);
+    std::vector<char*> arguments;
+    for (const std::string& argument : options.arguments) {
+        arguments.push_back(const_cast<char*>(argument.c_str()));  // execv takes them so
+    }
+    arguments.push_back(nullptr);
+    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    ::raise(SIGSTOP);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+}
+
+}  // namespace
+
+TracedProcess::TracedProcess(TracedOptions options)
+    : options_(std::move(options)), tracer_([this] { trace(); }) {
+    is_started_.wait(false);
+    if (pid_ < 0) {
+        tracer_.join();
+        throw std::runtime_error("cannot trace " + options_.arguments[0]);
+    }
+}
+
+TracedProcess::~TracedProcess() {
+    kill_now();
+    tracer_.join();
+}
+
+void TracedProcess::kill_after(std::uint64_t stops) {
+    kill_at_.store(this->stops() + stops, std::memory_order_relaxed);
+}
+
+void TracedProcess::kill_now() const {
+    if (is_running()) {
+        ::kill(pid_, SIGKILL);  // not reaped yet, so the id is still our child's
+    }
+}
+
+bool TracedProcess::wait_gone(std::chrono::milliseconds deadline) const {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    while (is_running() && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return !is_running();
+}
+
+void TracedProcess::start_child() {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        become(options_);
+    }
+    int status = 0;
+    if (child < 0 || ::waitpid(child, &status, __WALL) != child || !WIFSTOPPED(status)) {
+        return;
+    }
+    constexpr unsigned kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
+    ::ptrace(PTRACE_SETOPTIONS, child, nullptr, kOptions);
+    ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
+    pid_ = child;
+}
+
+void TracedProcess::trace() {
+    start_child();
+    is_started_ = true;
+    is_started_.notify_all();
+    while (pid_ > 0) {
+        int status = 0;
+        // __WNOTHREAD: children of this thread only, so that the test's other children are safe.
+        const pid_t thread = ::waitpid(-1, &status, __WALL | __WNOTHREAD);
+        if (thread < 0 && errno == EINTR) {
+            continue;
+        }
+        if (thread < 0 || !handle_stop(thread, status)) {
+            break;
+        }
+    }
+    is_gone_.store(true, std::memory_order_release);
+}
+
+bool TracedProcess::handle_stop(pid_t thread, int status) {
+    if (WIFEXITED(status) || WIFSIGNALED(status)) {
+        return thread != pid_;  // the group leader is reaped last
+    }
+    int pass_on = 0;
+    const int signal = WSTOPSIG(status);
+    if (signal == kSyscallStop) {
+        const std::uint64_t seen = stops_.fetch_add(1, std::memory_order_relaxed) + 1;
+        if (seen >= kill_at_.load(std::memory_order_relaxed)) {
+            ::kill(pid_, SIGKILL);
+        }
+    } else if (signal != SIGSTOP && signal != SIGTRAP) {
+        pass_on = signal;
+    }
+    ::ptrace(PTRACE_SYSCALL, thread, nullptr, static_cast<long>(pass_on));
+    return true;
+}
+
+}  // namespace burgee::test
