@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace burgee::test {
@@ -24,6 +25,9 @@ constexpr int kSyscallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD marks the
         arguments.push_back(const_cast<char*>(argument.c_str()));  // execv takes them so
     }
     arguments.push_back(nullptr);
+    for (const std::string& variable : options.environment) {
+        ::putenv(const_cast<char*>(variable.c_str()));  // copied by nobody; lives until execv
+    }
     ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
     ::raise(SIGSTOP);
     ::execv(arguments[0], arguments.data());

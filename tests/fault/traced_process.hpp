@@ -18,8 +18,9 @@
 namespace burgee::test {
 
 struct TracedOptions {
-    std::vector<std::string> arguments;  ///< [0] is the program's path
-    std::string error_path;              ///< file for stdout and stderr, appended
+    std::vector<std::string> arguments;    ///< [0] is the program's path
+    std::vector<std::string> environment;  ///< "NAME=value", added to ours
+    std::string error_path;                ///< file for stdout and stderr, appended
 };
 
 class TracedProcess {
