@@ -1,8 +1,9 @@
 #pragma once
 
-// Flags and experiments as plain values: what `sync` reads and checks, and what the snapshot builder
-// compiles. Every value here has passed flag_check: text is strict UTF-8, numbers are finite and in
-// range, variants are legal for their status. Nothing here knows SQL, JSON or shared memory.
+// Flags and experiments as plain values: what `sync` reads and checks, and what the snapshot
+// builder compiles. Every value here has passed flag_check: text is strict UTF-8, numbers are
+// finite and in range, variants are legal for their status. Nothing here knows SQL, JSON or shared
+// memory.
 
 #include <array>
 #include <cstdint>
@@ -67,11 +68,12 @@ struct ExperimentDefinition {
     friend bool operator==(const ExperimentDefinition&, const ExperimentDefinition&) = default;
 };
 
-/// Why a row, or a field of one, was not taken. Shown by `burgee flag problems`, status and the log.
+/// Why a row, or a field of one, was not taken. Shown by `burgee flag problems`, status and the
+/// log.
 struct FlagProblem {
-    std::string flag;     ///< name of the flag, escaped for people
-    std::string field;    ///< "variants[1].weight"
-    std::string message;  ///< what is wrong and what to do, one line
+    std::string flag;        ///< name of the flag, escaped for people
+    std::string field;       ///< "variants[1].weight"
+    std::string message;     ///< what is wrong and what to do, one line
     bool is_refused = true;  ///< false: a warning, the flag is published as it stands
 
     friend bool operator==(const FlagProblem&, const FlagProblem&) = default;

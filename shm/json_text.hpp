@@ -1,7 +1,8 @@
 #pragma once
 
-// Writes JSON text, the same bytes for the same values on every machine. Relied on by whatever shows
-// or stores JSON (`-o json`, dead letters, exports); reading JSON is simdjson's work, in `sync`.
+// Writes JSON text, the same bytes for the same values on every machine. Relied on by whatever
+// shows or stores JSON (`-o json`, dead letters, exports); reading JSON is simdjson's work, in
+// `sync`.
 //
 // Invariants:
 //   1. Output is valid UTF-8 JSON if the texts given are UTF-8; other bytes become U+FFFD.

@@ -1,0 +1,91 @@
+#pragma once
+
+// All compiled flags, ascending by name hash, in a form that becomes a snapshot by copying. Each
+// flag's parts lie back to back in one pool; a replaced flag's old parts stay there as waste until
+// the pool is packed again.
+//
+// Invariants:
+//   1. keys_ ascends strictly by name_hash; no hash prefix of an index bucket is shared by more
+//   than
+//      kIndexChainMax flags.
+//   2. `totals()` is the sum over all flags, so a build knows its size before it starts.
+//   3. Waste is never more than half the pool, plus kWasteMin.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "shm/flag_compiler.hpp"
+
+namespace burgee {
+
+/// Elements of each section.
+struct PartCounts {
+    std::uint64_t variants = 0;
+    std::uint64_t config = 0;
+    std::uint64_t targeting = 0;
+    std::uint64_t sets = 0;
+    std::uint64_t text_refs = 0;
+    std::uint64_t strings = 0;  ///< bytes
+
+    PartCounts& operator+=(const PartCounts& other);
+    PartCounts& operator-=(const PartCounts& other);
+    std::uint64_t size_bytes() const;  ///< of all parts, in the pool
+};
+
+inline constexpr std::int64_t kNeverExpires = INT64_MAX;
+
+class FlagTable {
+public:
+    struct Slot {
+        FlagRecord record;
+        std::uint64_t pool_offset = 0;
+        PartCounts counts;
+        std::int64_t expires_unix_ms = kNeverExpires;
+    };
+    enum class Refusal : std::uint8_t { kNone, kTooManyFlags, kTooManyBytes, kCrowdedHash };
+
+    std::size_t size() const { return keys_.size(); }
+    const PartCounts& totals() const { return totals_; }
+    std::uint64_t hash_at(std::size_t position) const { return keys_[position].name_hash; }
+    const Slot& slot_at(std::size_t position) const { return slots_[keys_[position].slot]; }
+
+    /// The flag with this hash, or null. Valid until the next change of the table.
+    Slot* find(std::uint64_t name_hash);
+    const Slot* find(std::uint64_t name_hash) const;
+    std::string_view name(const Slot& slot) const;
+
+    /// Where a flag's variants, config, targeting, sets, text refs and strings begin, in this
+    /// order.
+    const std::byte* parts(const Slot& slot) const { return pool_.data() + slot.pool_offset; }
+
+    /// Adds the flag or replaces it. A refusal changes nothing. Cost: a copy of the flag; a new
+    /// flag also moves 16 bytes for each flag behind it, so ascending order is the cheapest.
+    Refusal put(const CompiledFlag& flag, std::int64_t expires_unix_ms);
+    /// Likewise, with a flag of another table.
+    Refusal put(const Slot& slot, const FlagTable& other);
+    void erase(std::uint64_t name_hash);
+
+private:
+    static constexpr std::uint64_t kWasteMin = 1 << 20;  // below this packing is not worth its copy
+
+    struct Key {
+        std::uint64_t name_hash;
+        std::uint32_t slot;
+    };
+    std::size_t position_of(std::uint64_t name_hash) const;
+    bool is_at(std::size_t position, std::uint64_t name_hash) const;
+    bool is_crowded(std::size_t position, std::uint64_t name_hash) const;
+    Refusal make_room(std::uint64_t name_hash, const PartCounts& counts, Slot*& slot);
+    void pack_if_wasteful();
+
+    std::vector<Key> keys_;
+    std::vector<Slot> slots_;
+    std::vector<std::uint32_t> free_slots_;
+    std::vector<std::byte> pool_;
+    std::uint64_t waste_bytes_ = 0;
+    PartCounts totals_;
+};
+
+}  // namespace burgee

@@ -1,0 +1,99 @@
+#pragma once
+
+// Turns flags into a snapshot's bytes. Keeps every flag in compiled form, so that a change costs
+// the compilation of what changed plus one copy of the whole.
+//
+// Invariants:
+//   1. A flag that cannot be compiled leaves its last valid form in place, and no other flag feels
+//   it.
+//   2. Equal flags, experiments and stamp give equal bytes, in whatever order they arrived.
+//   3. An expired flag stays expired until its row changes, even if the database's clock goes back.
+//   4. Whatever was accepted fits: build() has no way to fail.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "shm/flag_compiler.hpp"
+#include "shm/flag_set.hpp"
+#include "shm/flag_table.hpp"
+#include "shm/publisher.hpp"
+
+namespace burgee {
+
+/// What a build says about itself beyond its flags.
+struct SnapshotStamp {
+    std::uint64_t generation = 0;       ///< 1, 2, 3, ...; the publisher may raise it
+    std::int64_t database_unix_ms = 0;  ///< database time: decides expiry and active experiments
+};
+
+class SnapshotBuilder {
+public:
+    /// Takes over what one poll found: compiles `changed`, drops `removed`, and on a full read
+    /// drops every flag that is neither in `changed` nor in `refused`. Experiments are replaced as
+    /// a whole. What could not be compiled is in problems(). A name given twice counts as given
+    /// last. Cost: about 1 microsecond a changed flag; a full read, or more than 256 changes,
+    /// rebuilds.
+    void apply(const FlagChanges& changes);
+
+    /// A complete snapshot file. Flags that expired by `stamp.database_unix_ms` are marked, and
+    /// each flag gets its active experiment: the newest with start <= now < end. Precondition,
+    /// asserted: `stamp.generation` > 0. Cost: linear; about 5 ms for 100 000 flags.
+    std::vector<std::byte> build(const SnapshotStamp& stamp);
+
+    /// The next moment after `after_unix_ms` (database time) at which a flag expires or an
+    /// experiment starts or ends, so that a build is due without any change in Postgres.
+    std::optional<std::int64_t> next_change_unix_ms(std::int64_t after_unix_ms) const;
+
+    /// Every flag or experiment that is not published as its row says, by name; problems that
+    /// `sync` found are not repeated here.
+    std::vector<FlagProblem> problems() const;
+
+    /// Names to look up in the next snapshot before it is announced: all that changed since the
+    /// last call, and `sample_count_max` of the others, spread evenly over the table.
+    ReadBack take_read_back(std::size_t sample_count_max = 1'000);
+
+    std::size_t flag_count() const { return flags_.size(); }
+    std::uint64_t revision() const { return revision_; }
+
+private:
+    struct Candidate {
+        std::uint64_t name_hash;
+        const FlagDefinition* definition;  ///< null: keep the present form
+    };
+    /// Flag and experiment of an active experiment; ascending by flag.
+    struct ActiveExperiment {
+        std::uint64_t flag_name_hash;
+        std::size_t number;  ///< in experiments_
+    };
+
+    void apply_increment(const FlagChanges& changes);
+    void apply_rebuild(const FlagChanges& changes);
+    void rebuild_from(const std::vector<Candidate>& candidates, const FlagTable& old_flags);
+    void put(const FlagDefinition& flag, std::uint64_t name_hash, const FlagTable& old_flags);
+    void keep(std::uint64_t name_hash, const FlagTable& old_flags);
+    void drop(const std::string& name);
+    void refuse(const FlagDefinition& flag, FlagProblem problem);
+    void forget_expiry(const FlagTable::Slot& slot);
+    void expire_until(std::int64_t database_unix_ms);
+    void choose_experiments(std::int64_t database_unix_ms);
+
+    FlagTable flags_;
+    FlagCompiler compiler_;
+    std::vector<ExperimentDefinition> experiments_;
+    std::vector<ActiveExperiment> active_;
+    /// (expiry, name hash) of every flag that is yet to expire.
+    std::set<std::pair<std::int64_t, std::uint64_t>> expiries_;
+    std::map<std::string, FlagProblem> flag_problems_;
+    std::vector<FlagProblem> experiment_problems_;
+    ReadBack unverified_;
+    std::uint64_t revision_ = 0;
+    std::uint64_t source_id_ = 0;
+};
+
+}  // namespace burgee
