@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "stats/moments.hpp"
+#include "stats/metric_report.hpp"
 #include "stats/sample_ratio.hpp"
 #include "stats/stats_error.hpp"
 #include "stats/verdict.hpp"
@@ -53,47 +53,6 @@ struct ExperimentInput {
     std::int64_t now_unix_ms = 0;
     std::uint64_t planned_units = 0;  ///< all variants together; 0 means kTunedUnits
     double alpha = 0.05;
-};
-
-/// One variant's value of one metric; none where no unit has it.
-struct MetricValue {
-    std::optional<double> value;
-    std::uint64_t unit_count = 0;
-    std::optional<Interval> interval;  ///< Wilson's, for rates only
-};
-
-/// One treatment against the control. What cannot be computed is absent, never NaN.
-struct MetricComparison {
-    std::size_t variant_index = 0;
-    std::optional<double> difference;
-    std::optional<Interval> interval;
-    std::optional<Interval> wald_interval;  ///< rates only, always 95 %: the old contract's
-    std::optional<double> lift;             ///< a fraction; 0.25 is + 25 %
-    std::optional<Interval> lift_interval;
-    std::optional<double> p_value;  ///< fixed horizon, two-sided
-    std::optional<double> log10_p_value;
-    std::optional<double> p_value_adjusted;  ///< Holm's, success metrics only
-    std::optional<double> always_valid_p;
-    std::optional<double> always_valid_p_adjusted;
-    std::optional<Interval> always_valid_interval;
-    std::optional<double> effect_size;
-    /// The difference that a test of this size finds four times in five.
-    std::optional<double> detectable_difference;
-    const char* test_method = "none";
-    const char* interval_method = "none";
-    const char* lift_method = "none";
-    const char* effect_size_method = "none";
-};
-
-enum class MetricKind { kRate, kRatio };
-
-struct MetricReport {
-    std::string name;
-    MetricKind kind = MetricKind::kRatio;
-    bool is_success_metric = false;
-    bool is_lower_better = false;
-    std::vector<MetricValue> values;            ///< one a variant, in their order
-    std::vector<MetricComparison> comparisons;  ///< one a treatment, in their order
 };
 
 struct ExperimentReport {
