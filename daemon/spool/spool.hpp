@@ -1,0 +1,188 @@
+#pragma once
+
+// The host's durable queue of events: what was acknowledged to a client is in here, and stays until
+// PostgreSQL has it. Relied on by the ingest thread (writes), the uploader (reads) and `burgee
+// spool`. docs/spool_format.md describes the files.
+//
+// Invariants:
+//   1. An event has one number, its LSN: 1, 2, 3, ... without holes. It never changes.
+//   2. commit() returns only after the disk has the group; read() shows nothing younger.
+//   3. A recovered segment is never appended to, and no file is synced again after a failed sync.
+//   4. What the disk lost is a gap: counted, reported by read(), written down. Never silence.
+//   5. release() gives up only whole segments below the cursor and outside the replay window.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/spool/spool_disk.hpp"
+#include "daemon/spool/spool_error.hpp"
+
+namespace burgee::daemon {
+
+using SpoolId = std::array<std::uint8_t, 16>;
+using SessionId = std::array<std::uint8_t, 16>;
+
+struct SpoolOptions {
+    std::uint64_t segment_size_bytes = 64ULL << 20;  ///< 1 MiB or more
+    std::uint64_t cap_bytes = 4ULL << 30;            ///< all segments together; three at least
+    std::uint64_t replay_window_bytes = 256ULL
+                                        << 20;  ///< delivered bytes kept for a restored database
+};
+
+/// The events of one client frame, already checked. `events` holds `event_count` events back to
+/// back; each begins with its size in bytes as a 32-bit number and is a multiple of 8 long.
+struct StagedBatch {
+    SessionId session_id{};
+    std::uint64_t first_seq = 0;    ///< of the session
+    std::uint32_t seq_count = 0;    ///< numbers used up, refused events included
+    std::uint32_t event_count = 0;  ///< events stored: at most seq_count
+    std::int64_t staged_unix_ms = 0;
+    std::span<const std::byte> events;
+};
+
+/// Where a session stands: every number up to `last_seq` is durable or was refused for good.
+struct SessionPosition {
+    SessionId session_id{};
+    std::uint64_t last_seq = 0;
+    std::int64_t seen_unix_ms = 0;
+};
+
+/// Events [first_lsn, first_lsn + count) that the disk lost or that were released earlier.
+struct SpoolGap {
+    std::uint64_t first_lsn = 0;
+    std::uint64_t count = 0;
+    friend bool operator==(const SpoolGap&, const SpoolGap&) = default;
+};
+
+/// What read() found. Each LSN in [first_lsn, end_lsn) is in exactly one run or one gap.
+struct SpoolBatch {
+    struct Run {
+        std::uint64_t first_lsn = 0;
+        std::uint64_t count = 0;
+        std::size_t offset = 0;  ///< of its first event in `bytes`
+    };
+    std::uint64_t first_lsn = 0;
+    std::uint64_t end_lsn = 0;
+    std::uint64_t event_count = 0;
+    std::vector<std::byte> bytes;
+    std::vector<Run> runs;
+    std::vector<SpoolGap> gaps;
+
+    /// Calls `take(lsn, event bytes)` for every event in LSN order.
+    template <class Take>
+    void for_each_event(Take&& take) const {
+        for (const Run& run : runs) {
+            std::size_t offset = run.offset;
+            for (std::uint64_t index = 0; index < run.count; ++index) {
+                std::uint32_t size_bytes = 0;
+                std::memcpy(&size_bytes, bytes.data() + offset, sizeof size_bytes);
+                take(run.first_lsn + index, std::span(bytes.data() + offset, size_bytes));
+                offset += size_bytes;
+            }
+        }
+    }
+};
+
+struct SpoolReadLimits {
+    std::uint64_t events_max = 1'000'000;
+    std::uint64_t size_bytes_max = 64ULL << 20;  ///< reached, not passed, except by a first event
+};
+
+struct SpoolStatistics {
+    std::uint64_t oldest_lsn = 0;       ///< of the events still on disk
+    std::uint64_t durable_end_lsn = 0;  ///< one past the last durable event
+    std::uint64_t released_lsn = 0;     ///< the cursor last given to release()
+    std::uint64_t events_in_spool = 0;  ///< durable, not lost, not below the cursor
+    std::uint64_t events_lost = 0;      ///< in all gaps the kept segments know
+    std::uint64_t segments = 0;
+    std::uint64_t size_bytes = 0;  ///< of all segment files, spares included
+    std::uint64_t commits = 0;
+    std::uint64_t committed_bytes = 0;
+    std::uint64_t sync_failures = 0;
+    std::uint64_t quarantined_bytes = 0;
+    std::uint64_t torn_bytes = 0;  ///< dropped at the end of the last segment when it was opened
+};
+
+class Spool {
+public:
+    /// Opens the spool in `directory` (which must exist, mode 0700), creating it when it is empty,
+    /// and recovers what is there. Every byte of every kept segment is read and verified.
+    /// @error kBadDirectory, kLocked, kNewerFormat, kIo. A full disk is no error: commit() says so.
+    /// Cost: about 0.2 ms, and 1 s for every GiB kept or faster.
+    static SpoolResult<std::unique_ptr<Spool>> open(const std::string& directory,
+                                                    const SpoolOptions& options);
+    /// The same on any disk: tests cut its power.
+    static SpoolResult<std::unique_ptr<Spool>> open(std::unique_ptr<SpoolDisk> disk,
+                                                    const SpoolOptions& options);
+    ~Spool();
+    Spool(const Spool&) = delete;
+    Spool& operator=(const Spool&) = delete;
+
+    // ---- one ingest thread ----
+
+    /// Takes a batch into the group that the next commit() stores; writes nothing yet.
+    /// @return the LSN of its first event, valid once commit() succeeds.
+    /// @error kTooBig: events over 128 KiB, or counts that contradict each other.
+    SpoolResult<std::uint64_t> stage(const StagedBatch& batch);
+
+    /// Stores everything staged: one write and one sync, more only when a segment ends here.
+    /// @return durable_end_lsn() after it.
+    /// @error kFull, kDiskFailed: the whole group is forgotten, as if it had never been staged.
+    SpoolResult<std::uint64_t> commit();
+
+    /// Call when nothing was committed for 50 ms: notes on disk how far the disk is known to be
+    /// good, so that later damage to the last group cannot pass for a torn write. Does nothing the
+    /// second time. @error as commit().
+    SpoolResult<std::uint64_t> tick();
+
+    /// Bytes staged and not committed.
+    std::size_t staged_size_bytes() const;
+
+    // ---- one uploader thread ----
+
+    /// Reads durable events from `from_lsn` on into `batch`, reusing its memory. At the end of the
+    /// spool the batch is empty. LSNs that are gone are reported as gaps.
+    /// @error kBeyondEnd: from_lsn > durable_end_lsn(): the database is ahead of this spool.
+    /// Cost: sequential reads; a frame's checksum is verified again.
+    SpoolResult<void> read(std::uint64_t from_lsn, const SpoolReadLimits& limits,
+                           SpoolBatch& batch);
+
+    /// Waits until an event at or after `lsn` is durable. @return false at the timeout or a wake().
+    bool wait(std::uint64_t lsn, std::chrono::milliseconds timeout);
+
+    /// Ends a wait() under way, from any thread.
+    void wake();
+
+    /// Events below `next_lsn` are in PostgreSQL: recycles segments that nobody needs any more.
+    void release(std::uint64_t next_lsn);
+
+    // ---- any thread ----
+
+    /// Who numbers these events: with an LSN it names an event for ever.
+    SpoolId spool_id() const;
+
+    /// Gives the spool a new id from here on, for a database that has seen this id further on (a
+    /// cloned disk). Undelivered events keep their LSNs and travel under the new id.
+    SpoolResult<SpoolId> renew_id();
+
+    std::uint64_t durable_end_lsn() const;
+    std::uint64_t oldest_lsn() const;
+    SpoolStatistics statistics() const;
+
+    /// Sessions as far as they are durable: what recovery found plus what was committed since.
+    std::vector<SessionPosition> sessions() const;
+
+private:
+    class State;
+    explicit Spool(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace burgee::daemon
