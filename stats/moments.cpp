@@ -72,6 +72,15 @@ UnitSums merge(const UnitSums& left, const UnitSums& right) {
     return merged;
 }
 
+UnitSums per_unit(const UnitSums& sums) {
+    UnitSums totals;
+    totals.unit_count = sums.unit_count;
+    totals.sum_m = sums.sum_m;
+    totals.sum_d = static_cast<double>(sums.unit_count);
+    totals.centred_mm = sums.centred_mm;
+    return totals;
+}
+
 double sample_variance(const Moments& moments) {
     if (moments.unit_count < 2) {
         return 0;

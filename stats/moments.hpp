@@ -47,6 +47,10 @@ void add(UnitSums& sums, double m, double d);
 Moments merge(const Moments& left, const Moments& right);
 UnitSums merge(const UnitSums& left, const UnitSums& right);
 
+/// The same units with their denominators replaced by 1: the sum per unit, for metrics that are
+/// declared as totals. unit_count must then include the units whose sum is 0.
+UnitSums per_unit(const UnitSums& sums);
+
 /// The variance with n - 1 in the denominator; 0 for fewer than two units.
 double sample_variance(const Moments& moments);
 
