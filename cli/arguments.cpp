@@ -10,7 +10,7 @@
 #include <cassert>
 #include <cctype>
 #include <cstdlib>
-#include <memory>
+#include <map>
 #include <utility>
 
 #include "cli/suggestion.hpp"
@@ -191,16 +191,6 @@ void add_global_options(CLI::App& app, GlobalOptions& options, std::string& form
 
 }  // namespace
 
-std::vector<Command> all_commands() {
-    std::vector<Command> all;
-    for (const auto& list : {flag_commands(), flag_change_commands(), experiment_commands(),
-                             results_commands(), eval_commands(), explain_commands(),
-                             track_commands(), status_commands(), dump_commands(), db_commands()}) {
-        all.insert(all.end(), list.begin(), list.end());
-    }
-    return all;
-}
-
 Invocation parse_arguments(const std::vector<std::string>& words, std::vector<Command> commands) {
     check_command_words(words, commands);
     Invocation invocation;
@@ -216,14 +206,16 @@ Invocation parse_arguments(const std::vector<std::string>& words, std::vector<Co
         "  burgee eval search.enhanced --user ada\n",
         "burgee");
     add_global_options(app, invocation.options, format);
+    std::map<std::string, CLI::App*> nouns;
     for (const Command& command : commands) {
         CLI::App* parent = &app;
         if (!command.noun.empty()) {
-            parent = app.get_subcommand_no_throw(command.noun);
-            if (parent == nullptr) {
-                parent = app.add_subcommand(command.noun, noun_summary(command.noun));
-                parent->require_subcommand(1);
+            CLI::App*& noun = nouns[command.noun];
+            if (noun == nullptr) {
+                noun = app.add_subcommand(command.noun, noun_summary(command.noun));
+                noun->require_subcommand(1);
             }
+            parent = noun;
         }
         add_command(*parent, command, &chosen);
     }

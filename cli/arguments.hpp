@@ -24,7 +24,4 @@ struct Invocation {
 /// Not thread-safe (reads the environment). Cost: well under a millisecond.
 Invocation parse_arguments(const std::vector<std::string>& words, std::vector<Command> commands);
 
-/// Every command there is.
-std::vector<Command> all_commands();
-
 }  // namespace burgee::cli

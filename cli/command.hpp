@@ -43,8 +43,8 @@ struct Command {
 };
 
 /// The commands of each noun, in the order in which help lists them.
-std::vector<Command> flag_commands();
-std::vector<Command> flag_change_commands();
+std::vector<Command> flag_commands();         // list, show, history, problems
+std::vector<Command> flag_change_commands();  // create, set, enable, disable, kill, ...
 std::vector<Command> experiment_commands();
 std::vector<Command> results_commands();
 std::vector<Command> eval_commands();
@@ -53,5 +53,8 @@ std::vector<Command> track_commands();
 std::vector<Command> status_commands();
 std::vector<Command> dump_commands();
 std::vector<Command> db_commands();
+
+/// Every command there is.
+std::vector<Command> all_commands();
 
 }  // namespace burgee::cli
