@@ -51,7 +51,8 @@ public:
 
     /// Events with from_lsn <= lsn < end_lsn, as many as one chunk holds. The chunk is valid until
     /// the next call. Precondition: from_lsn < end_lsn and all of the range is still kept.
-    /// Postcondition: from_lsn < next_lsn <= end_lsn.
+    /// Postcondition: from_lsn < next_lsn <= end_lsn, or from_lsn == next_lsn when it cannot be
+    /// read now; then the batch ends there.
     virtual EventChunk read(std::uint64_t from_lsn, std::uint64_t end_lsn) = 0;
 };
 

@@ -18,6 +18,7 @@
 
 #include "shm/flag_set.hpp"
 #include "sync/metric_event.hpp"
+#include "sync/pg_session.hpp"
 
 namespace burgee::sync {
 
@@ -56,7 +57,7 @@ struct WriteReport {
     std::uint64_t outside_dates = 0;  ///< of `delivered`: raw only, not within [start, end)
     std::uint64_t too_large = 0;      ///< of `delivered`: raw only, |value| > kFoldedValueMax
     std::uint64_t transactions = 0;   ///< committed ones; more than 1 when a batch was bisected
-    std::string message;              ///< why not, one line without secrets
+    SyncError error;                  ///< why not, for every status but kCommitted
 };
 
 /// What a host tells the fleet about itself.
@@ -76,37 +77,45 @@ inline constexpr double kFoldedValueMax = 1e100;
 
 class MetricWriter {
 public:
-    /// Connects on first use. `dsn` is a libpq connection string; it never shows up in a message.
-    MetricWriter(std::string dsn, MetricWriterOptions options);
+    /// Connects on first use. Waits for locks up to 35 s and for a statement up to 60 s, whatever
+    /// `connection` says: a shorter wait would give up exactly when writers queue for the same
+    /// units.
+    MetricWriter(PgOptions connection, MetricWriterOptions options);
     ~MetricWriter();
     MetricWriter(const MetricWriter&) = delete;
     MetricWriter& operator=(const MetricWriter&) = delete;
 
     /// Reads the cursor of a spool, or creates it at `first_lsn` when there is none. Waits for a
-    /// transaction whose outcome nobody knows. The report says kCommitted and where to go on; the
-    /// caller compares that with what it keeps (older: replay, newer: a cloned spool).
+    /// transaction whose outcome nobody knows yet; when that was ours and it committed, the report
+    /// carries its counts. kCommitted and next_lsn: where to go on; the caller compares that with
+    /// what it keeps (older: replay, newer: a cloned spool).
     WriteReport open_cursor(const Uuid& spool_id, std::uint64_t first_lsn);
 
     /// Stores a batch. Blocks until it is decided or the database cannot be asked. Rows that the
     /// database refuses for their data are found by bisection and put into burgee.dead_letter.
     /// An unknown outcome is settled by asking the cursor, in this call or, when the database is
-    /// gone, by the caller's next open_cursor().
+    /// gone, in the caller's next open_cursor(), which must come before the next write().
+    /// A report with counts and another status than kCommitted means: the first part was stored.
     /// Cost: one transaction; about 4 us an event for a backlog.
     WriteReport write(const MetricBatch& batch, EventSource& source);
 
-    /// Upserts this host's row of burgee.hosts. False and a message when it failed.
-    bool report_host(const HostReport& report, std::string& message);
+    /// Upserts this host's row of burgee.hosts.
+    SyncResult<void> report_host(const HostReport& report);
 
-    /// Creates the day partitions of public.ab_test_metrics from yesterday to `days_ahead` days
-    /// from now, where they are missing. Does nothing on a table that is not partitioned. False and
-    /// a message when one could not be made: its rows go to the DEFAULT partition, nothing is lost.
-    bool ensure_partitions(int days_ahead, std::string& message);
+    /// Creates the day partitions of public.ab_test_metrics for today and `days_ahead` days more
+    /// where they are missing; one host does it at a time, the others pass by. Does nothing on a
+    /// table that is not partitioned. After an error rows go to the DEFAULT partition: this never
+    /// stops an upload.
+    SyncResult<void> ensure_partitions(int days_ahead);
 
-    // Thread safety: one thread at a time. No call throws.
+    /// Breaks a call under way in another thread: it returns kRetry.
+    void interrupt();
+
+    // Thread safety: one thread at a time, but for interrupt(). No call throws.
 
 private:
-    class Session;
-    std::unique_ptr<Session> session_;
+    class State;
+    std::unique_ptr<State> state_;
 };
 
 }  // namespace burgee::sync
