@@ -106,7 +106,7 @@ Result<MeanComparison> compare_ratios(const UnitSums& control, const UnitSums& t
     if (treatment_ratio.has_error()) {
         return treatment_ratio.error();
     }
-    return compare(*control_ratio, *treatment_ratio, alpha);
+    return compare(control_ratio.value(), treatment_ratio.value(), alpha);
 }
 
 Fieller fieller_interval(const UnitEstimate& control, const UnitEstimate& treatment, double alpha) {

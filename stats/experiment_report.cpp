@@ -147,7 +147,7 @@ void add_sample_ratio(ExperimentReport& report) {
         report.analysed_units += variant.exposed_units;
     }
     if (const Result<SampleRatio> ratio = sample_ratio(counts, weights); ratio.has_value()) {
-        report.sample_ratio = *ratio;
+        report.sample_ratio = ratio.value();
     }
     const auto crossovers = static_cast<double>(report.input.crossover_units);
     const double exposed = crossovers + static_cast<double>(report.analysed_units);

@@ -32,8 +32,8 @@ void add_reading(MetricComparison& comparison, const EffectEstimate& estimate,
     }
     const Result<AlwaysValid> reading = always_valid(estimate, plan.tuned_units, plan.alpha);
     if (reading.has_value()) {
-        comparison.always_valid_p = reading->p_value;
-        comparison.always_valid_interval = reading->interval;
+        comparison.always_valid_p = reading.value().p_value;
+        comparison.always_valid_interval = reading.value().interval;
     }
 }
 
@@ -57,7 +57,7 @@ MetricComparison compare_rate(const RateCounts& control, const RateCounts& treat
     if (compared.has_error()) {
         return comparison;
     }
-    const RateComparison& rates = compared->front();
+    const RateComparison& rates = compared.value().front();
     comparison.difference = rates.difference;
     comparison.interval = rates.newcombe;
     comparison.interval_method = "Newcombe";
@@ -89,24 +89,25 @@ MetricComparison compare_ratio(const UnitSums& control, const UnitSums& treatmen
     if (compared.has_error()) {
         return comparison;
     }
-    comparison.difference = compared->difference;
-    comparison.lift = compared->lift;
-    comparison.lift_interval = compared->lift_interval;
-    comparison.lift_method = compared->lift_interval ? "Fieller" : "none";
-    if (compared->cohen_d) {
-        comparison.effect_size = compared->cohen_d;
+    const MeanComparison& means = compared.value();
+    comparison.difference = means.difference;
+    comparison.lift = means.lift;
+    comparison.lift_interval = means.lift_interval;
+    comparison.lift_method = means.lift_interval ? "Fieller" : "none";
+    if (means.cohen_d) {
+        comparison.effect_size = means.cohen_d;
         comparison.effect_size_method = "Cohen's d";
     }
-    if (compared->test) {
-        comparison.p_value = compared->test->p_value;
-        comparison.log10_p_value = compared->test->log10_p_value;
-        comparison.interval = compared->test->interval;
+    if (means.test) {
+        comparison.p_value = means.test->p_value;
+        comparison.log10_p_value = means.test->log10_p_value;
+        comparison.interval = means.test->interval;
         comparison.test_method = "Welch t, delta method";
         comparison.interval_method = "Welch t, delta method";
     }
-    const EffectEstimate estimate{compared->difference, compared->error,
+    const EffectEstimate estimate{means.difference, means.error,
                                   control.unit_count + treatment.unit_count};
-    add_reading(comparison, estimate, plan, compared->error > 0);
+    add_reading(comparison, estimate, plan, means.error > 0);
     return comparison;
 }
 

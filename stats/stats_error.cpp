@@ -1,5 +1,9 @@
 #include "stats/stats_error.hpp"
 
+#include <boost/throw_exception.hpp>
+#include <stdexcept>
+#include <string>
+
 namespace burgee::stats {
 
 std::string_view describe(StatsError error) {
@@ -24,6 +28,10 @@ std::string_view describe(StatsError error) {
             return "two lists that belong together differ in length";
     }
     return "unknown error";
+}
+
+void throw_exception_from_error(StatsError error, const boost::source_location& location) {
+    boost::throw_with_location(std::logic_error(std::string(describe(error))), location);
 }
 
 }  // namespace burgee::stats

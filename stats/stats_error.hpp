@@ -23,6 +23,11 @@ enum class StatsError {
 /// One sentence for people; never empty. Thread safety: pure.
 std::string_view describe(StatsError error);
 
+/// What Result::value() does when there is none: throws std::logic_error with the sentence above.
+/// Callers look first, so that reaching it is a mistake of ours.
+[[noreturn]] void throw_exception_from_error(StatsError error,
+                                             const boost::source_location& location);
+
 template <typename Value>
 using Result = boost::system::result<Value, StatsError>;
 
