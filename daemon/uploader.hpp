@@ -1,0 +1,118 @@
+#pragma once
+
+// Empties the spool into PostgreSQL: one thread, one connection. Relied on by burgeed; nothing
+// waits for it. PostgreSQL may be slow, gone or wrong for as long as it likes: events stay in the
+// spool.
+//
+// Invariants:
+//   1. Events are released from the spool only after the database's cursor has passed them.
+//   2. delivered + dead-lettered + lost = the way the cursor has gone; replayed events are counted
+//   apart.
+//   3. No failure ends the thread; each is counted, shown in status() and tried again.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "daemon/counters.hpp"
+#include "daemon/event_decode.hpp"
+#include "daemon/spool/spool.hpp"
+#include "sync/metric_writer.hpp"
+
+namespace burgee::daemon {
+
+/// What this host says about its snapshot, for its row in burgee.hosts.
+struct SnapshotPosition {
+    std::uint64_t generation = 0;
+    std::uint64_t revision = 0;
+};
+
+struct UploaderOptions {
+    sync::PgOptions connection;
+    sync::MetricWriterOptions writer;  ///< host_name included
+    std::string program_version;
+    std::uint64_t batch_events_max =
+        1'000'000;  ///< of one transaction, when the backlog is that long
+    std::chrono::milliseconds gather_time{50};  ///< an idle host waits this long for company
+    std::chrono::milliseconds retry_min{100};
+    std::chrono::milliseconds retry_max{30'000};  ///< also the wait after a configuration error
+    std::chrono::milliseconds heartbeat_interval{10'000};
+    int partition_days_ahead = 2;
+    /// Called from the uploader's thread; may be empty.
+    std::function<SnapshotPosition()> snapshot_position;
+};
+
+struct UploaderStatus {
+    bool is_connected = false;     ///< the last thing asked of the database was answered
+    bool needs_attention = false;  ///< a person must act: rights, schema, name, a cloned disk
+    std::uint64_t cursor_lsn = 0;  ///< of the next event to store
+    std::uint64_t lag_events = 0;  ///< durable here, not yet in PostgreSQL
+    std::string error;             ///< one line, empty when all is well
+};
+
+class Uploader {
+public:
+    /// Starts the thread. `spool` and `counters` must outlive this object. Create it before the
+    /// event server: events that are in the spool now are told from those that come later, in case
+    /// this disk turns out to be a copy of another host's.
+    Uploader(Spool& spool, Counters& counters, UploaderOptions options);
+
+    /// Ends the thread in less than a second, breaking a transaction under way if need be: what was
+    /// not stored stays in the spool.
+    ~Uploader();
+    Uploader(const Uploader&) = delete;
+    Uploader& operator=(const Uploader&) = delete;
+
+    /// Thread safety: any thread.
+    UploaderStatus status() const;
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    void run();
+    bool open_cursor();
+    void adopt_new_id(std::uint64_t database_lsn);
+    void upload();
+    std::uint64_t batch_end() const;
+    void take(const sync::WriteReport& report);
+    void count(const sync::WriteReport& report);
+    void fail(const sync::WriteReport& report);
+    void maintain();
+    void ensure_partitions();
+    void report_host();
+    void pause(std::chrono::milliseconds time);
+    void show(bool is_connected, bool needs_attention, const std::string& error);
+    bool is_stopping() const;
+
+    Spool& spool_;
+    Counters& counters_;
+    const UploaderOptions options_;
+    const std::uint64_t lsn_at_start_;
+    sync::MetricWriter writer_;
+    SpoolEventSource source_;
+
+    // Of the thread alone.
+    bool is_cursor_open_ = false;
+    std::uint64_t cursor_lsn_ = 0;
+    std::uint64_t delivered_end_lsn_ = 0;  // events below were counted as delivered by this process
+    std::uint64_t attempted_end_lsn_ = 0;  // of the last batch
+    std::chrono::milliseconds retry_wait_;
+    std::minstd_rand random_;
+    Clock::time_point next_heartbeat_;
+    Clock::time_point next_partitions_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    bool is_stopping_ = false;  // guarded by mutex_, as is all below
+    bool is_finished_ = false;
+    UploaderStatus status_;
+
+    std::thread thread_;  // the last member: it uses all of the above
+};
+
+}  // namespace burgee::daemon
