@@ -1,0 +1,240 @@
+#pragma once
+
+// The client: the one header a service includes. Flags are read from the snapshot that burgeed
+// publishes in a directory of this host; a check takes no lock, allocates nothing, makes no system
+// call and needs nobody alive on the other side. docs/client.md shows how to use it.
+//
+// Never throws, never blocks, never asserts on bytes it did not write. Whatever is missing or
+// broken, the answer is the caller's default, or the last good snapshot, with a reason.
+
+#include <burgee/client_status.hpp>
+#include <burgee/evaluation.hpp>
+#include <burgee/snapshot.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace burgee {
+
+struct ClientOptions {
+    /// Where burgeed publishes; at most kDirectorySizeMax bytes.
+    std::string directory = "/run/burgee";
+    /// Who owns the directory, if that is known. Root and ourselves are always believed; by default
+    /// also whoever owns a directory whose parent only root can write.
+    std::optional<uid_t> expected_owner = std::nullopt;
+};
+
+/// Answers for one directory. Make one for the process and share it; up to kClientsMax may live at
+/// once, further ones answer NOT_READY. Outlives the Flags made with it; Snapshots may outlive it.
+///
+/// Thread safety: every member from any thread, and in a forked child.
+/// Cost: a check is a few nanoseconds; what is slower says so.
+class Client {
+public:
+    /// Attaches if it can; otherwise a check tries again at most every 100 ms.
+    explicit Client(const ClientOptions& options = {}) noexcept
+        : slot_(take_slot(options)), state_(detail::client_states[slot_]) {
+        (void)view();
+    }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    ~Client() { give_slot_back(); }
+
+    /// Whether the flag `name` is on for `context`; `fallback` when there is no snapshot or no
+    /// flag.
+    bool is_enabled(std::string_view name, const Context& context,
+                    bool fallback = false) const noexcept {
+        const SnapshotView* view = this->view();
+        if (view == nullptr) {
+            return fallback;
+        }
+        return detail::answer_or(*view, view->find(hash64(name)), context, fallback).is_enabled;
+    }
+
+    /// The whole answer. Its views are valid while it lives; it stays on this thread.
+    Evaluation evaluate(std::string_view name, const Context& context,
+                        bool fallback = false) const noexcept {
+        const SnapshotView* view = this->view();
+        if (view == nullptr) {
+            return Evaluation(fallback);
+        }
+        const FlagRecord* flag = view->find(hash64(name));
+        return {pin_of_thread().hold, view, flag,
+                detail::answer_or(*view, flag, context, fallback)};
+    }
+
+    /// One consistent generation, for as long as the caller keeps it and on any thread.
+    Snapshot pin() const noexcept {
+        if (view() == nullptr) {
+            return {};
+        }
+        detail::SnapshotMapping* mapping = pin_of_thread().hold->mapping;
+        mapping->acquire();
+        return Snapshot(mapping);
+    }
+
+    /// The generation this thread answers from now; 0 = none.
+    std::uint64_t generation() const noexcept {
+        const SnapshotView* view = this->view();
+        return view == nullptr ? 0 : view->header().generation;
+    }
+
+    /// Waits until this thread answers from `generation` or a later one.
+    /// @return  false when `timeout` ran out first. Looks every 200 microseconds.
+    bool wait_for_generation(std::uint64_t generation,
+                             std::chrono::milliseconds timeout) const noexcept {
+        const auto deadline = std::chrono::steady_clock::now() + timeout;
+        while (this->generation() < generation) {
+            if (std::chrono::steady_clock::now() >= deadline) {
+                return false;
+            }
+            const timespec pause{0, 200'000};
+            ::nanosleep(&pause, nullptr);
+        }
+        return true;
+    }
+
+    /// How the client stands. Notices a directory that was made anew. Cost: some microseconds.
+    ClientStatus status() const noexcept { return detail::read_status(state_, pin_of_thread()); }
+
+    /// Gives up what this thread has pinned, so that an idle thread keeps no old snapshot mapped.
+    /// Its next question pins again; Evaluations it still has stay valid.
+    void release_thread() const noexcept { detail::drop(pin_of_thread()); }
+
+private:
+    friend class Flag;
+
+    detail::ThreadPin& pin_of_thread() const noexcept { return detail::thread_pins[slot_]; }
+    const SnapshotView* view() const noexcept {
+        return detail::current_view(state_, pin_of_thread());
+    }
+
+    static std::uint32_t take_slot(const ClientOptions& options) noexcept {
+        for (std::uint32_t slot = 0; slot < kClientsMax; ++slot) {
+            bool is_used = false;
+            detail::ClientState& state = detail::client_states[slot];
+            if (state.is_used.compare_exchange_strong(is_used, true, std::memory_order_acq_rel)) {
+                prepare(state, options);
+                return slot;
+            }
+        }
+        refuse(detail::client_states[detail::kOverflowSlot], AttachError::kTooManyClients);
+        return detail::kOverflowSlot;
+    }
+
+    static void prepare(detail::ClientState& state, const ClientOptions& options) noexcept {
+        const std::uint64_t serial = detail::next_serial.fetch_add(1, std::memory_order_relaxed);
+        state.client_serial.store(serial, std::memory_order_relaxed);
+        state.attachment.store(serial, std::memory_order_relaxed);
+        state.expected_owner = options.expected_owner;
+        state.retry_at_ms.store(0, std::memory_order_relaxed);
+        state.failed_count.store(0, std::memory_order_relaxed);
+        state.error.store(AttachError::kNone, std::memory_order_relaxed);
+        if (options.directory.size() > kDirectorySizeMax) {
+            refuse(state, AttachError::kDirectoryTooLong);
+            return;
+        }
+        options.directory.copy(state.directory.data(), kDirectorySizeMax);
+        state.directory[options.directory.size()] = '\0';
+    }
+
+    /// Leaves a state that never becomes ready.
+    static void refuse(detail::ClientState& state, AttachError error) noexcept {
+        state.attachment.store(UINT64_MAX, std::memory_order_relaxed);
+        state.retry_at_ms.store(INT64_MAX, std::memory_order_relaxed);
+        state.error.store(error, std::memory_order_relaxed);
+    }
+
+    void give_slot_back() noexcept {
+        if (slot_ == detail::kOverflowSlot) {
+            return;
+        }
+        release_thread();
+        detail::SnapshotMapping* current =
+            state_.current.exchange(nullptr, std::memory_order_acq_rel);
+        if (current != nullptr) {
+            current->release();
+        }
+        state_.announced.store(&detail::kNoGeneration, std::memory_order_relaxed);
+        state_.client_serial.store(0, std::memory_order_relaxed);
+        const ControlPage* page = state_.control.exchange(nullptr, std::memory_order_relaxed);
+        if (page != nullptr) {
+            ::munmap(const_cast<ControlPage*>(page), kControlSizeBytes);
+        }
+        state_.heartbeat_seen_ms.store(0, std::memory_order_relaxed);
+        state_.is_used.store(false, std::memory_order_release);
+    }
+
+    const std::uint32_t slot_;
+    detail::ClientState& state_;
+};
+
+/// A flag resolved once: its name is hashed here, and its place in the snapshot is remembered, so
+/// that a check finds it without searching. After a publish that moved it, it finds itself again.
+///
+/// Thread safety: as Client; share one. Precondition: the Client outlives it.
+/// Cost: an on/off check is about 3 ns.
+class Flag {
+public:
+    Flag(const Client& client, std::string_view name) noexcept
+        : client_(client), name_hash_(hash64(name)) {}
+    Flag(const Flag& other) noexcept
+        : client_(other.client_), name_hash_(other.name_hash_), number_(other.number()) {}
+    Flag& operator=(const Flag&) = delete;
+
+    /// See Client::is_enabled().
+    bool is_enabled(const Context& context, bool fallback = false) const noexcept {
+        const SnapshotView* view = client_.view();
+        if (view == nullptr) {
+            return fallback;
+        }
+        return detail::answer_or(*view, find(*view), context, fallback).is_enabled;
+    }
+
+    /// See Client::evaluate().
+    Evaluation evaluate(const Context& context, bool fallback = false) const noexcept {
+        const SnapshotView* view = client_.view();
+        if (view == nullptr) {
+            return Evaluation(fallback);
+        }
+        const FlagRecord* flag = find(*view);
+        return {client_.pin_of_thread().hold, view, flag,
+                detail::answer_or(*view, flag, context, fallback)};
+    }
+
+private:
+    std::uint32_t number() const noexcept { return number_.load(std::memory_order_relaxed); }
+
+    const FlagRecord* find(const SnapshotView& view) const noexcept {
+        // A hint only: whatever the number says, the record must carry our hash.
+        const FlagRecord* hinted = view.flag(number());
+        const bool is_hit = hinted != nullptr && hinted->name_hash == name_hash_;
+        return __builtin_expect(static_cast<long>(is_hit), 1L) != 0 ? hinted : search(view);
+    }
+
+    [[gnu::noinline]] const FlagRecord* search(const SnapshotView& view) const noexcept {
+        const FlagRecord* flag = view.find(name_hash_);
+        if (flag != nullptr) {
+            number_.store(static_cast<std::uint32_t>(flag - view.flag(0)),
+                          std::memory_order_relaxed);
+        }
+        return flag;
+    }
+
+    const Client& client_;
+    const std::uint64_t name_hash_;
+    mutable std::atomic<std::uint32_t> number_{0};
+};
+
+/// Calls `on` if the flag is on for `context`, else `off`, and returns what it returned.
+template <typename On, typename Off>
+decltype(auto) gated(const Flag& flag, const Context& context, On&& on, Off&& off) {
+    return flag.is_enabled(context) ? std::forward<On>(on)() : std::forward<Off>(off)();
+}
+
+}  // namespace burgee
