@@ -42,7 +42,7 @@ SyncResult<MigrationReport> migrate(PgSession& session, MigrateMode mode = Migra
 SyncResult<int> schema_version(PgSession& session);
 
 /// For readers and writers inside `sync`: throws SyncFailure with kMissingSchema or kFutureSchema
-/// unless the database has exactly the schema of this program or an older one that is complete.
+/// unless the database has exactly the schema of this program.
 void require_schema(PgTransaction& open);
 
 }  // namespace burgee::sync

@@ -1,0 +1,67 @@
+#include <cassert>
+#include <charconv>
+#include <pqxx/pqxx>
+
+#include "sync/pg_session.hpp"
+
+namespace burgee::sync {
+namespace {
+
+pqxx::field field_of(const pqxx::result& rows, std::size_t row, std::size_t column) {
+    assert(row < rows.size());
+    assert(column < rows.columns());
+    return rows[static_cast<pqxx::result::size_type>(row)]
+               [static_cast<pqxx::row::size_type>(column)];
+}
+
+}  // namespace
+
+PgRows::PgRows(std::shared_ptr<const pqxx::result> rows) : rows_(std::move(rows)) {
+    assert(rows_);
+}
+
+std::size_t PgRows::size() const {
+    return rows_->size();
+}
+
+std::uint64_t PgRows::affected() const {
+    return rows_->affected_rows();
+}
+
+bool PgRows::is_null(std::size_t row, std::size_t column) const {
+    return field_of(*rows_, row, column).is_null();
+}
+
+std::string_view PgRows::text(std::size_t row, std::size_t column) const {
+    const pqxx::field field = field_of(*rows_, row, column);
+    assert(!field.is_null());
+    return {field.c_str(), field.size()};  // points into the result, not into the field
+}
+
+PgValue PgRows::value(std::size_t row, std::size_t column) const {
+    return is_null(row, column) ? PgValue() : PgValue(text(row, column));
+}
+
+std::int64_t PgRows::integer(std::size_t row, std::size_t column) const {
+    const std::string_view digits = text(row, column);
+    std::int64_t number = 0;
+    [[maybe_unused]] const auto parsed =
+        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    assert(parsed.ec == std::errc() && parsed.ptr == digits.data() + digits.size());
+    return number;
+}
+
+double PgRows::number(std::size_t row, std::size_t column) const {
+    const std::string_view digits = text(row, column);
+    double number = 0;
+    [[maybe_unused]] const auto parsed =
+        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    assert(parsed.ec == std::errc());
+    return number;
+}
+
+bool PgRows::boolean(std::size_t row, std::size_t column) const {
+    return text(row, column) == "t";
+}
+
+}  // namespace burgee::sync

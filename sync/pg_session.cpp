@@ -1,0 +1,167 @@
+#include "sync/pg_session.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cassert>
+#include <mutex>
+#include <pqxx/pqxx>
+
+#include "sync/connection_text.hpp"
+
+namespace burgee::sync {
+namespace {
+
+using ReadTransaction = pqxx::transaction<pqxx::repeatable_read, pqxx::read_only>;
+using WriteTransaction = pqxx::transaction<pqxx::read_committed, pqxx::read_write>;
+
+/// Limits of one transaction, and a search path in which nobody can place a function before ours.
+std::string limits_text(const PgOptions& options) {
+    const auto milliseconds = [](std::chrono::milliseconds limit) {
+        return std::to_string(limit.count());
+    };
+    return "SET LOCAL search_path = ''; SET LOCAL statement_timeout = " +
+           milliseconds(options.statement_timeout) +
+           "; SET LOCAL lock_timeout = " + milliseconds(options.lock_timeout) +
+           "; SET LOCAL idle_in_transaction_session_timeout = " +
+           milliseconds(options.idle_timeout) +
+           "; SET LOCAL client_connection_check_interval = 5000";
+}
+
+template <class Transaction>
+void run_in(pqxx::connection& connection, const std::string& limits,
+            const std::function<void(PgTransaction&)>& body) {
+    Transaction native(connection);
+    native.exec(limits);
+    PgTransaction open(native);
+    body(open);
+    native.commit();
+}
+
+}  // namespace
+
+/// `socket` is a duplicate: interrupt() may use it while another thread is inside libpq, and its
+/// number cannot be given to another file while we hold it.
+struct PgSession::Link {
+    std::mutex mutex;  // guards socket
+    int socket = -1;
+    std::unique_ptr<pqxx::connection> connection;
+    std::unique_ptr<pqxx::quiet_errorhandler>
+        quiet;  // messages reach callers as errors, not stderr
+
+    void connect(const std::string& keywords) {
+        connection = std::make_unique<pqxx::connection>(keywords);
+        quiet = std::make_unique<pqxx::quiet_errorhandler>(*connection);
+        const std::lock_guard lock(mutex);
+        socket = ::dup(connection->sock());
+    }
+
+    void disconnect() {
+        {
+            const std::lock_guard lock(mutex);
+            if (socket >= 0) {
+                ::close(socket);
+                socket = -1;
+            }
+        }
+        quiet.reset();
+        connection.reset();
+    }
+};
+
+PgRows PgTransaction::query(const char* sql, const PgValues& values) {
+    for (const PgValue& value : values) {
+        if (value && value->find('\0') != std::string::npos) {
+            throw SyncFailure({SyncErrorKind::kRejected, "22021",
+                               "a text holds a zero byte, which PostgreSQL cannot store"});
+        }
+    }
+    return PgRows(std::make_shared<const pqxx::result>(
+        native_.exec_params(sql, pqxx::prepare::make_dynamic_params(values))));
+}
+
+void PgTransaction::script(std::string_view sql) {
+    native_.exec(std::string(sql));
+}
+
+PgSession::PgSession(PgOptions options)
+    : options_(std::move(options)), link_(std::make_unique<Link>()) {}
+
+PgSession::~PgSession() {
+    disconnect();
+}
+
+bool PgSession::is_connected() const {
+    return link_->connection && link_->connection->is_open();
+}
+
+void PgSession::disconnect() {
+    link_->disconnect();
+}
+
+void PgSession::interrupt() {
+    const std::lock_guard lock(link_->mutex);
+    if (link_->socket >= 0) {
+        ::shutdown(link_->socket, SHUT_RDWR);  // whoever waits in libpq reads the end of the stream
+    }
+}
+
+SyncError PgSession::explain(const char* what, const std::string& sqlstate) const {
+    SyncError error = classify(sqlstate, redacted(what, secret_));
+    if (error.kind == SyncErrorKind::kUnreachable) {
+        error.message = "the connection to PostgreSQL broke: " + error.message;
+    }
+    return error;
+}
+
+std::optional<SyncError> PgSession::run(PgAccess access,
+                                        const std::function<void(PgTransaction&)>& body) {
+    if (!is_connected()) {
+        disconnect();
+        const SyncResult<ConnectionText> text = connection_text(options_);
+        if (!text) {
+            return text.error();
+        }
+        secret_ = text->secret;
+        try {
+            link_->connect(text->keywords);
+        } catch (const pqxx::failure& failure) {
+            disconnect();
+            return classify_connect_failure(redacted(failure.what(), secret_));
+        }
+    }
+    std::optional<SyncError> error;
+    try {
+        run_on_link(access, body);
+    } catch (const SyncFailure& failure) {
+        error = failure.error;
+    } catch (const pqxx::in_doubt_error& failure) {
+        error = SyncError{
+            SyncErrorKind::kInDoubt, "08007",
+            "the connection broke while committing: " + redacted(failure.what(), secret_)};
+    } catch (const pqxx::sql_error& failure) {
+        error = explain(failure.what(), failure.sqlstate());
+    } catch (const pqxx::failure& failure) {
+        error = explain(failure.what(), "");
+    } catch (const pqxx::internal_error& failure) {
+        error = explain(failure.what(), "");
+    }
+    // libpqxx would reopen a broken connection by itself and lose what was set on it (invariant 2).
+    if (error && (error->kind == SyncErrorKind::kUnreachable ||
+                  error->kind == SyncErrorKind::kInDoubt || !is_connected())) {
+        disconnect();
+    }
+    return error;
+}
+
+void PgSession::run_on_link(PgAccess access, const std::function<void(PgTransaction&)>& body) {
+    const std::string limits = limits_text(options_);
+    if (access == PgAccess::kReadOnly) {
+        run_in<ReadTransaction>(*link_->connection, limits, body);
+    } else {
+        run_in<WriteTransaction>(*link_->connection, limits, body);
+    }
+}
+
+}  // namespace burgee::sync
