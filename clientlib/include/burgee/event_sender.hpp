@@ -1,24 +1,159 @@
 #pragma once
 
-// Takes measurements from any thread and sends them to the daemon from one thread of its own.
+// Takes measurements from any thread and sends them to the daemon from one thread of its own. This
+// is what `Client` holds; senders of one directory share one channel, so a process has one thread
+// and one connection for each daemon it knows, however many Clients it makes.
 
+#include <burgee/event_channel.hpp>
 #include <burgee/event_draft.hpp>
 
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <new>
 #include <string_view>
 
 namespace burgee::detail {
 
+/// The channels of this process. Never destroyed: senders of static Clients may outlive anything.
+class EventChannels {
+public:
+    static constexpr std::size_t kChannelCountMax = 16;  // beyond it senders do not share
+
+    static EventChannels& instance() noexcept {
+        static_assert(std::is_trivially_destructible_v<EventChannels>);
+        static EventChannels channels;
+        return channels;
+    }
+
+    /// The channel of `directory`, made when there is none. Null when there is no memory.
+    EventChannel* take(std::string_view directory, const EventOptions& options) noexcept {
+        const Hold hold(*this);
+        Place* free_place = nullptr;
+        for (Place& place : places_) {
+            EventChannel* channel = place.channel.load();
+            if (channel != nullptr && channel->directory() == directory) {
+                ++place.user_count;
+                return channel;
+            }
+            if (channel == nullptr && free_place == nullptr) {
+                free_place = &place;
+            }
+        }
+        auto* channel = new (std::nothrow) EventChannel(directory, options);
+        if (free_place != nullptr && channel != nullptr) {
+            free_place->user_count = 1;
+            free_place->channel.store(channel);
+        }
+        return channel;
+    }
+
+    /// Ends one use; the last one flushes (within EventTiming::exit_flush) and ends the channel.
+    void give_back(EventChannel* channel) noexcept {
+        {
+            const Hold hold(*this);
+            for (Place& place : places_) {
+                if (place.channel.load() == channel && channel != nullptr) {
+                    if (--place.user_count != 0) {
+                        return;
+                    }
+                    place.channel.store(nullptr);
+                }
+            }
+        }
+        delete channel;
+    }
+
+private:
+    struct Place {
+        std::atomic<EventChannel*> channel{nullptr};
+        std::uint32_t user_count = 0;
+    };
+
+    /// Held for a moment when a sender is made or ended. It carries the holder's process id, so
+    /// that one that was held while another thread forked means nothing in the child.
+    class Hold {
+    public:
+        explicit Hold(EventChannels& channels) noexcept : channels_(channels) {
+            const pid_t own = getpid();
+            pid_t holder = 0;
+            while (!channels_.holder_.compare_exchange_weak(holder, own)) {
+                if (holder == own) {
+                    sched_yield();
+                    holder = 0;
+                }
+            }
+        }
+        Hold(const Hold&) = delete;
+        Hold& operator=(const Hold&) = delete;
+        ~Hold() { channels_.holder_.store(0); }
+
+    private:
+        EventChannels& channels_;
+    };
+
+    EventChannels() noexcept { pthread_atfork(nullptr, nullptr, &EventChannels::on_forked_child); }
+
+    static void on_forked_child() noexcept {
+        for (Place& place : instance().places_) {
+            if (EventChannel* channel = place.channel.load(); channel != nullptr) {
+                channel->forget_parent();
+            }
+        }
+    }
+
+    std::atomic<pid_t> holder_{0};
+    std::array<Place, kChannelCountMax> places_{};
+};
+
+/// A use of the channel to the daemon that serves `directory`.
+///
+/// Fork: a child has an empty ring, zero counters and a session of its own, and starts its thread
+/// at its first offer; what the parent had not sent is the parent's. A sender must not be made or
+/// ended in another thread at the moment of the fork if the child is to end it too. Exit: the last
+/// sender's destructor waits at most 500 ms for events to become durable. `_exit` and fatal signals
+/// lose what was not acknowledged.
 class EventSender {
 public:
-    explicit EventSender(std::string_view directory);
+    /// Costs address space and two system calls; the ring's memory and the thread come with the
+    /// first offer. `options` count for the first sender of a directory.
+    explicit EventSender(std::string_view directory, const EventOptions& options = {}) noexcept
+        : channel_(EventChannels::instance().take(directory, options)) {}
     EventSender(const EventSender&) = delete;
     EventSender& operator=(const EventSender&) = delete;
-    ~EventSender();
+    ~EventSender() { EventChannels::instance().give_back(channel_); }
 
-    bool offer(const EventDraft& draft) noexcept;
-    FlushResult flush(std::chrono::milliseconds deadline) noexcept;
-    EventCounters counters() const noexcept;
+    /// Copies the event into the ring and returns. An event is dropped, and counted by reason and
+    /// class, when it is not sendable or when the ring has no room for its class: ordinary events
+    /// need a ring at most three quarters full, first exposures, conversions and errors any room.
+    /// @return whether it was taken.
+    /// Thread safety: any thread, no lock; NOT async-signal-safe: the first offer starts a thread.
+    /// Cost: some 40 ns; a system call at a process's first offer and when the ring passes half.
+    bool offer(const EventDraft& draft) noexcept {
+        return channel_ != nullptr && channel_->offer(draft);
+    }
+
+    /// Waits until every event accepted before the call is decided, at most `deadline`.
+    /// Thread safety: any thread. A daemon that is away is tried every 50 ms meanwhile.
+    FlushResult flush(std::chrono::milliseconds deadline) noexcept {
+        return channel_ != nullptr ? channel_->flush(deadline) : FlushResult{};
+    }
+
+    /// The process's numbers; both identities of EventCounters hold in what is returned. While
+    /// others offer, `in_flight` may count what they offered during the call.
+    /// Thread safety: any thread. Cost: some 50 loads.
+    EventCounters counters() const noexcept {
+        return channel_ != nullptr ? channel_->counters() : EventCounters{};
+    }
+
+private:
+    EventChannel* channel_;
 };
 
 }  // namespace burgee::detail

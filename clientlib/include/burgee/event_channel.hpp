@@ -1,0 +1,254 @@
+#pragma once
+
+// One process's way to one daemon: the ring that takes events from any thread, and the thread that
+// carries them over. Clients of the same directory share a channel (event_sender.hpp).
+//
+// Invariants
+//  1. All that a forked child must not inherit lies in EventProcess, which the kernel wipes at
+//  fork;
+//     the conversation lives on the sender thread's stack, which a child never runs.
+//  2. No lock is ever held: a child forked at any moment finds nothing taken.
+//  3. offer() makes no system call except the first of a process, which starts the thread, and the
+//     one that finds the ring passing half, which wakes it.
+
+#include <burgee/event_conversation.hpp>
+#include <burgee/event_draft.hpp>
+#include <burgee/event_encoder.hpp>
+#include <burgee/event_process.hpp>
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace burgee::detail {
+
+/// How a channel is set up; services take the defaults.
+struct EventOptions {
+    std::uint64_t ring_size_bytes = kEventRingSizeDefault;  ///< rounded up to a power of two
+    EventTiming timing;
+};
+
+class EventChannel {
+public:
+    EventChannel(std::string_view directory, const EventOptions& options)
+        : directory_(directory),
+          ring_size_bytes_(power_of_two(options.ring_size_bytes)),
+          timing_(options.timing),
+          process_(map_event_process(ring_size_bytes_)),
+          ring_(ring_of(process_, ring_size_bytes_)) {}
+
+    EventChannel(const EventChannel&) = delete;
+    EventChannel& operator=(const EventChannel&) = delete;
+
+    ~EventChannel() {
+        if (process_ != nullptr) {
+            stop_sender();
+            unmap_event_process(process_, ring_size_bytes_);
+        }
+        EventSocket::close_inherited(shared_fd_);  // A child that never tracked has the parent's.
+    }
+
+    const std::string& directory() const noexcept { return directory_; }
+
+    /// See EventSender::offer().
+    bool offer(const EventDraft& draft) noexcept {
+        if (process_ == nullptr) {
+            refused_without_memory_.fetch_add(1, std::memory_order_relaxed);
+            return false;
+        }
+        // Relaxed: a stage seen too early only makes start_sender() look again.
+        if (process_->stage.load(std::memory_order_relaxed) != SenderStage::kRunning) {
+            start_sender();
+        }
+        std::uint64_t first_exposure = 0;
+        const EventClass event_class = classify(draft, process_->met, first_exposure);
+        DropReason reason{};
+        if (!is_sendable(draft, reason)) {
+            return refuse(reason, event_class);
+        }
+        const EventRing::Reservation room = ring_.reserve(encoded_size_bytes(draft), event_class);
+        if (room.record == nullptr) {
+            return refuse(DropReason::kRingFull, event_class);
+        }
+        encode(draft, event_class, room.record);
+        if (first_exposure != 0) {
+            process_->met.remember(first_exposure);
+        }
+        if (room.passed_half) {
+            wake_sender(*process_);
+        }
+        return true;
+    }
+
+    /// See EventSender::flush().
+    FlushResult flush(std::chrono::milliseconds deadline) noexcept {
+        FlushResult result;
+        if (process_ != nullptr) {
+            const std::uint64_t target = ring_.tail();
+            const std::int64_t until_ms =
+                monotonic_ms() + std::max<std::int64_t>(0, deadline.count());
+            process_->flush_waiters.fetch_add(1);
+            wake_sender(*process_);
+            for (;;) {
+                const std::uint32_t seen = process_->progress_word.load();
+                const std::int64_t left_ms = until_ms - monotonic_ms();
+                result.complete = ring_.head() >= target;
+                if (result.complete || left_ms <= 0) {
+                    break;
+                }
+                futex_wait(process_->progress_word, seen, left_ms);
+            }
+            process_->flush_waiters.fetch_sub(1);
+        }
+        const EventCounters now = counters();
+        result.accepted = now.accepted;
+        result.durable = now.acknowledged;
+        result.pending = now.in_flight;
+        return result;
+    }
+
+    /// See EventSender::counters().
+    EventCounters counters() const noexcept {
+        EventCounters counters;
+        const auto ring_full = static_cast<std::size_t>(DropReason::kRingFull);
+        if (process_ != nullptr) {
+            // What was decided is read before what was accepted: an event is accepted first, so the
+            // difference is never negative, whatever happens in between.
+            copy(process_->lost, counters.lost);
+            counters.acknowledged = process_->acknowledged.load(std::memory_order_acquire);
+            counters.connections = process_->connections.load(std::memory_order_relaxed);
+            counters.sessions = process_->sessions.load(std::memory_order_relaxed);
+            copy(process_->refused, counters.refused);
+            counters.accepted = ring_.accepted_count();
+        }
+        counters.refused[ring_full][0] += refused_without_memory_.load(std::memory_order_relaxed);
+        counters.offered = counters.accepted + total(counters.refused);
+        counters.in_flight = counters.accepted - counters.acknowledged - total(counters.lost);
+        return counters;
+    }
+
+    /// In a forked child, from its fork handler: async-signal-safe.
+    void forget_parent() noexcept { EventSocket::close_inherited(shared_fd_); }
+
+private:
+    static std::uint64_t power_of_two(std::uint64_t wanted) noexcept {
+        std::uint64_t size = kEventRingSizeMin;
+        while (size < wanted && size < (1ULL << 30)) {
+            size *= 2;
+        }
+        return size;
+    }
+
+    static void copy(const AtomicDropTable& from, DropTable& to) noexcept {
+        for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
+            for (std::size_t column = 0; column < kEventClassCount; ++column) {
+                to[reason][column] = from[reason][column].load(std::memory_order_acquire);
+            }
+        }
+    }
+
+    bool refuse(DropReason reason, EventClass event_class) noexcept {
+        process_->refused[static_cast<std::size_t>(reason)][static_cast<std::size_t>(event_class)]
+            .fetch_add(1, std::memory_order_relaxed);
+        return false;
+    }
+
+    /// Starts the sender thread unless somebody did. When the system has no thread to give, events
+    /// wait in the ring and the next try is a second later.
+    [[gnu::noinline, gnu::cold]] void start_sender() noexcept {
+        SenderStage none = SenderStage::kNone;
+        if (process_->start_again_unix_ms.load(std::memory_order_relaxed) > coarse_unix_ms() ||
+            !process_->stage.compare_exchange_strong(none, SenderStage::kStarting)) {
+            return;
+        }
+        EventSocket::close_inherited(shared_fd_);  // For children whose fork handlers did not run.
+        ring_.describe();
+        sigset_t all_signals;
+        sigset_t previous;
+        sigfillset(&all_signals);
+        // The thread inherits the mask: a service's signal handlers never run on it.
+        pthread_sigmask(SIG_SETMASK, &all_signals, &previous);
+        const int error = pthread_create(
+            &process_->thread, nullptr,
+            [](void* channel) -> void* {
+                static_cast<EventChannel*>(channel)->carry();
+                return nullptr;
+            },
+            this);
+        pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+        if (error == 0) {
+            pthread_setname_np(process_->thread, "burgee-events");
+            process_->stage.store(SenderStage::kRunning);
+        } else {
+            process_->start_again_unix_ms.store(coarse_unix_ms() + 1'000);
+            process_->stage.store(SenderStage::kNone);
+        }
+    }
+
+    /// Asks the thread to finish, which it does within the exit flush, and waits for it.
+    void stop_sender() noexcept {
+        if (process_->stage.load() != SenderStage::kRunning) {
+            return;
+        }
+        process_->stop_wanted.store(1);
+        wake_sender(*process_);
+        pthread_join(process_->thread, nullptr);
+        process_->stage.store(SenderStage::kNone);
+    }
+
+    /// The sender thread: steps the conversation and sleeps in between, until asked to stop.
+    void carry() noexcept {
+        EventConversation conversation(*process_, ring_, directory_, shared_fd_, timing_);
+        std::uint64_t head = ring_.head();
+        std::int64_t stop_at_ms = 0;
+        for (;;) {
+            const std::uint32_t seen = process_->wake_word.load();
+            const bool stopping = process_->stop_wanted.load() != 0;
+            const std::int64_t now_ms = monotonic_ms();
+            if (stopping && stop_at_ms == 0) {
+                stop_at_ms = now_ms + timing_.exit_flush;
+            }
+            const bool hurried = stopping || process_->flush_waiters.load() != 0;
+            const SenderRest rest = conversation.step(now_ms, hurried);
+            if (head != ring_.head()) {
+                head = ring_.head();
+                process_->progress_word.fetch_add(1);
+                if (process_->flush_waiters.load() != 0) {
+                    futex_wake_all(process_->progress_word);
+                }
+            }
+            if (stopping && (now_ms >= stop_at_ms || conversation.may_stop())) {
+                return;
+            }
+            sleep(rest, seen, stopping);
+        }
+    }
+
+    void sleep(const SenderRest& rest, std::uint32_t seen, bool stopping) noexcept {
+        const std::int64_t timeout_ms =
+            stopping ? std::min(rest.timeout_ms, timing_.busy_sleep) : rest.timeout_ms;
+        if (rest.fd < 0) {
+            futex_wait(process_->wake_word, seen, timeout_ms);
+            return;
+        }
+        pollfd wait{rest.fd, rest.events, 0};
+        poll(&wait, 1, static_cast<int>(timeout_ms));
+    }
+
+    const std::string directory_;
+    const std::uint64_t ring_size_bytes_;
+    const EventTiming timing_;
+    EventProcess* const process_;  ///< null when there was no memory: every offer is refused
+    EventRing ring_;
+    std::atomic<int> shared_fd_{-1};
+    std::atomic<std::uint64_t> refused_without_memory_{0};
+};
+
+}  // namespace burgee::detail
