@@ -87,7 +87,7 @@ private:
 
     WriteReport attempt(const MetricBatch& batch, EventSource& source, const std::string* poison);
     WriteReport settle_failure(const MetricBatch& batch, WriteReport attempted, SyncError error);
-    WriteReport read_cursor(const Uuid& spool_id);
+    WriteReport read_cursor(const MetricBatch& batch);
 
     PgSession session_;
     MetricWriterOptions options_;
@@ -116,7 +116,7 @@ WriteReport MetricWriter::State::attempt(const MetricBatch& batch, EventSource& 
         return settle_failure(batch, report, stored.error());
     }
     if (!*stored) {
-        return read_cursor(batch.spool_id);
+        return read_cursor(batch);
     }
     report.status = WriteStatus::kCommitted;
     report.transactions = 1;
@@ -148,11 +148,12 @@ WriteReport MetricWriter::State::settle_failure(const MetricBatch& batch, WriteR
     return settled;
 }
 
-WriteReport MetricWriter::State::read_cursor(const Uuid& spool_id) {
+WriteReport MetricWriter::State::read_cursor(const MetricBatch& batch) {
     WriteReport report;
+    report.next_lsn = batch.first_lsn;
     const SyncResult<std::optional<std::int64_t>> next_lsn =
         session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
-            const PgRows rows = open.query(kReadCursor, {text_of(spool_id)});
+            const PgRows rows = open.query(kReadCursor, {text_of(batch.spool_id)});
             return rows.empty() ? std::nullopt : std::optional(rows.integer(0, 0));
         });
     if (next_lsn.has_error()) {

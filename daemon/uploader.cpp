@@ -1,0 +1,308 @@
+#include "daemon/uploader.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace burgee::daemon {
+namespace {
+
+// A backlog of this length is worth a transaction at once; below it the host is idle enough to wait
+// for company. Chosen by feel, change freely.
+constexpr std::uint64_t kBusyBacklog = 10'000;
+
+// How long a stop waits for a transaction under way before breaking it, and between two attempts
+// to.
+constexpr std::chrono::milliseconds kStopPatience{300};
+constexpr std::chrono::milliseconds kInterruptInterval{50};
+
+// The longest sleep without looking at the clock for heartbeats and partitions.
+constexpr std::chrono::milliseconds kIdleWait{500};
+constexpr std::chrono::minutes kPartitionInterval{60};
+
+std::uint64_t dropped_by_clients(const Counters& counters) {
+    std::uint64_t sum = 0;
+    for (const Counter counter :
+         {Counter::client_dropped_ring_full, Counter::client_dropped_session_expired,
+          Counter::client_dropped_too_big, Counter::client_dropped_invalid,
+          Counter::client_dropped_no_experiment}) {
+        sum += counters.value(counter);
+    }
+    return sum;
+}
+
+}  // namespace
+
+Uploader::Uploader(Spool& spool, Counters& counters, UploaderOptions options)
+    : spool_(spool),
+      counters_(counters),
+      options_(std::move(options)),
+      lsn_at_start_(spool.durable_end_lsn()),
+      writer_(options_.connection, options_.writer),
+      source_(spool),
+      retry_wait_(options_.retry_min),
+      random_(std::random_device{}()),
+      next_heartbeat_(Clock::now()),
+      next_partitions_(Clock::now()),
+      thread_([this] { run(); }) {
+    assert(options_.retry_min.count() > 0 && options_.retry_min <= options_.retry_max);
+}
+
+Uploader::~Uploader() {
+    {
+        std::unique_lock lock(mutex_);
+        is_stopping_ = true;
+        changed_.notify_all();
+        spool_.wake();
+        changed_.wait_for(lock, kStopPatience, [this] { return is_finished_; });
+        while (!is_finished_) {
+            // Again and again: the thread may have been about to start its next statement.
+            lock.unlock();
+            spool_.wake();
+            writer_.interrupt();
+            lock.lock();
+            changed_.wait_for(lock, kInterruptInterval, [this] { return is_finished_; });
+        }
+    }
+    thread_.join();
+}
+
+UploaderStatus Uploader::status() const {
+    std::lock_guard lock(mutex_);
+    UploaderStatus status = status_;
+    const std::uint64_t end = spool_.durable_end_lsn();
+    status.lag_events = end > status.cursor_lsn ? end - status.cursor_lsn : 0;
+    return status;
+}
+
+void Uploader::run() {
+    while (!is_stopping()) {
+        if (!is_cursor_open_ && !open_cursor()) {
+            continue;
+        }
+        maintain();
+        if (!spool_.wait(cursor_lsn_, kIdleWait)) {
+            continue;
+        }
+        if (spool_.durable_end_lsn() - cursor_lsn_ < kBusyBacklog) {
+            pause(options_.gather_time);
+        }
+        if (!is_stopping()) {
+            upload();
+        }
+    }
+    std::lock_guard lock(mutex_);
+    is_finished_ = true;
+    changed_.notify_all();
+}
+
+// A database that has never seen this spool, or was restored to a time before, gets all that is
+// kept.
+bool Uploader::open_cursor() {
+    const sync::WriteReport report =
+        writer_.open_cursor(spool_.spool_id(), std::max<std::uint64_t>(spool_.oldest_lsn(), 1));
+    if (report.status != sync::WriteStatus::kCommitted) {
+        fail(report);
+        return false;
+    }
+    if (report.next_lsn > spool_.durable_end_lsn()) {
+        adopt_new_id(report.next_lsn);
+        return false;
+    }
+    is_cursor_open_ = true;
+    take(report);
+    return true;
+}
+
+// The database has events of this spool that this disk has never held: the disk is a copy of
+// another host's. What was here at the start is the other host's to deliver; what came since is
+// ours alone and travels under a new id.
+void Uploader::adopt_new_id(std::uint64_t database_lsn) {
+    const SpoolResult<SpoolId> id = spool_.renew_id();
+    if (!id) {
+        sync::WriteReport report;
+        report.error.message =
+            "this spool is a copy of another host's and cannot take an id of its own: " +
+            id.error().message;
+        report.status = sync::WriteStatus::kConfiguration;
+        fail(report);
+        return;
+    }
+    spdlog::error(
+        "upload: the database stands at event {}, this spool ends at {}: its disk is a copy of "
+        "another "
+        "host's; going on under a new spool id",
+        database_lsn, spool_.durable_end_lsn());
+    const sync::WriteReport report = writer_.open_cursor(*id, std::max(lsn_at_start_, cursor_lsn_));
+    if (report.status != sync::WriteStatus::kCommitted) {
+        fail(report);
+        return;
+    }
+    cursor_lsn_ = report.next_lsn;
+    delivered_end_lsn_ = report.next_lsn;
+    is_cursor_open_ = true;
+    show(true, false, "");
+}
+
+std::uint64_t Uploader::batch_end() const {
+    std::uint64_t end = std::min(spool_.durable_end_lsn(), cursor_lsn_ + options_.batch_events_max);
+    // A batch is either wholly new or wholly a repetition, so that each is counted as what it is.
+    if (cursor_lsn_ < delivered_end_lsn_) {
+        end = std::min(end, delivered_end_lsn_);
+    }
+    return end;
+}
+
+void Uploader::upload() {
+    attempted_end_lsn_ = batch_end();
+    if (attempted_end_lsn_ <= cursor_lsn_) {
+        return;
+    }
+    const sync::MetricBatch batch{spool_.spool_id(), cursor_lsn_, attempted_end_lsn_};
+    const sync::WriteReport report = writer_.write(batch, source_);
+    switch (report.status) {
+        case sync::WriteStatus::kCommitted:
+            take(report);
+            return;
+        case sync::WriteStatus::kCursorMoved:
+            count(report);
+            if (report.next_lsn > cursor_lsn_ && report.next_lsn != attempted_end_lsn_) {
+                adopt_new_id(report.next_lsn);
+            } else {
+                is_cursor_open_ = false;
+            }
+            return;
+        case sync::WriteStatus::kForeignCursor:
+            count(report);
+            is_cursor_open_ = false;
+            return;
+        case sync::WriteStatus::kRetry:
+        case sync::WriteStatus::kConfiguration:
+            take(report);
+            is_cursor_open_ = false;
+            fail(report);
+            return;
+    }
+}
+
+// Goes on where the database says. Behind us: it was restored, and what is still kept is sent
+// again.
+void Uploader::take(const sync::WriteReport& report) {
+    count(report);
+    if (report.next_lsn < delivered_end_lsn_ && report.next_lsn < cursor_lsn_) {
+        spdlog::warn(
+            "upload: the database went back from event {} to {}; sending what is kept again",
+            cursor_lsn_, report.next_lsn);
+    }
+    cursor_lsn_ = report.next_lsn;
+    delivered_end_lsn_ = std::max(delivered_end_lsn_, cursor_lsn_);
+    if (report.status == sync::WriteStatus::kCommitted) {
+        spool_.release(cursor_lsn_);
+        retry_wait_ = options_.retry_min;
+        show(true, false, "");
+    }
+}
+
+void Uploader::count(const sync::WriteReport& report) {
+    if (report.transactions == 0) {
+        return;
+    }
+    counters_.add(Counter::uploads, report.transactions);
+    if (cursor_lsn_ < delivered_end_lsn_) {
+        counters_.add(Counter::events_replayed, report.delivered + report.dead_lettered);
+        return;
+    }
+    counters_.add(Counter::events_delivered, report.delivered);
+    counters_.add(Counter::events_dead_lettered, report.dead_lettered);
+    const std::uint64_t stored = report.delivered + report.dead_lettered;
+    if (report.next_lsn >= cursor_lsn_ + stored) {
+        counters_.add(Counter::events_lost, report.next_lsn - cursor_lsn_ - stored);
+    }
+}
+
+void Uploader::fail(const sync::WriteReport& report) {
+    counters_.add(Counter::upload_failures);
+    const bool needs_attention = report.status == sync::WriteStatus::kConfiguration;
+    show(false, needs_attention, report.error.message);
+    // A missing partition is a failure that looking after the partitions may end.
+    next_partitions_ = Clock::now();
+    if (needs_attention) {
+        pause(options_.retry_max);
+        return;
+    }
+    // Decorrelated jitter: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog
+    // (2015).
+    std::uniform_int_distribution<std::int64_t> wait_ms(
+        options_.retry_min.count(), std::max(options_.retry_min.count(), 3 * retry_wait_.count()));
+    retry_wait_ = std::min(options_.retry_max, std::chrono::milliseconds(wait_ms(random_)));
+    pause(retry_wait_);
+}
+
+// What keeps the database's side in order. A failure is logged and waits for its next turn: it must
+// not hold events up.
+void Uploader::maintain() {
+    const Clock::time_point now = Clock::now();
+    if (now >= next_partitions_) {
+        next_partitions_ = now + kPartitionInterval;
+        ensure_partitions();
+    }
+    if (now >= next_heartbeat_) {
+        next_heartbeat_ = now + options_.heartbeat_interval;
+        report_host();
+    }
+}
+
+void Uploader::ensure_partitions() {
+    const auto done = writer_.ensure_partitions(options_.partition_days_ahead);
+    if (done.has_error()) {
+        spdlog::warn("upload: no new partitions, rows go to the default one: {}",
+                     done.error().message);
+    }
+}
+
+void Uploader::report_host() {
+    sync::HostReport report;
+    report.host = options_.writer.host_name;
+    report.spool_id = spool_.spool_id();
+    if (options_.snapshot_position) {
+        const SnapshotPosition position = options_.snapshot_position();
+        report.generation = position.generation;
+        report.revision = position.revision;
+    }
+    const std::uint64_t end = spool_.durable_end_lsn();
+    report.lag_events = end > cursor_lsn_ ? end - cursor_lsn_ : 0;
+    report.drop_count = dropped_by_clients(counters_) + counters_.value(Counter::events_lost);
+    report.version = options_.program_version;
+    const auto done = writer_.report_host(report);
+    if (done.has_error()) {
+        spdlog::debug("upload: no heartbeat: {}", done.error().message);
+    }
+}
+
+void Uploader::pause(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, time, [this] { return is_stopping_; });
+}
+
+void Uploader::show(bool is_connected, bool needs_attention, const std::string& error) {
+    std::lock_guard lock(mutex_);
+    if (!error.empty() && error != status_.error) {
+        spdlog::log(needs_attention ? spdlog::level::err : spdlog::level::warn,
+                    "upload: {}; events wait in the spool", error);
+    } else if (error.empty() && !status_.error.empty()) {
+        spdlog::info("upload: going on at event {}", cursor_lsn_);
+    }
+    status_.is_connected = is_connected;
+    status_.needs_attention = needs_attention;
+    status_.cursor_lsn = cursor_lsn_;
+    status_.error = error;
+}
+
+bool Uploader::is_stopping() const {
+    std::lock_guard lock(mutex_);
+    return is_stopping_;
+}
+
+}  // namespace burgee::daemon
