@@ -15,13 +15,6 @@
 
 namespace burgee {
 
-// Bounds of one flag beyond snapshot_layout.hpp; chosen by feel, change freely below the field
-// sizes.
-inline constexpr std::size_t kSaltSizeMax = 1'024;            // bytes
-inline constexpr std::size_t kUnitListCountMax = 100'000;     // entries of include, of exclude
-inline constexpr std::size_t kConfigFieldCountMax = 65'536;   // of one variant
-inline constexpr std::size_t kFlagStringsSizeMax = 16 << 20;  // bytes of all texts of one flag
-
 /// A flag's parts. All numbers and offsets count from the flag's own first element and byte.
 struct CompiledFlag {
     FlagRecord record{};
@@ -45,7 +38,6 @@ public:
 
 private:
     void clear();
-    std::optional<FlagProblem> check(const FlagDefinition& flag) const;
     void compile_record(const FlagDefinition& flag, std::uint64_t name_hash);
     void compile_variants(const FlagDefinition& flag);
     void compile_config(const VariantDefinition& variant);

@@ -15,33 +15,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include <boost/system/result.hpp>
 #include <burgee/control_page.hpp>
 #include <burgee/snapshot_layout.hpp>
 
+#include "shm/control_file.hpp"
 #include "shm/file_descriptor.hpp"
+#include "shm/publish_error.hpp"
 
 namespace burgee {
-
-enum class PublishFault : std::uint8_t {
-    kDirectory,     ///< missing, no directory, a foreign owner's, or writable by others
-    kControl,       ///< `control` is no regular file of ours and must be removed by hand
-    kSecondDaemon,  ///< another process publishes into this directory
-    kTooLarge,      ///< over the configured limit
-    kNoSpace,       ///< the file system has no room, or a resource limit forbids the size
-    kBadImage,      ///< the read-back refused the snapshot: nothing was announced
-    kSystem,        ///< another system call failed
-};
-
-struct PublishError {
-    PublishFault fault = PublishFault::kSystem;
-    std::string message;  ///< one line: what, where, what to do
-};
 
 /// Names (by hash64) that the snapshot must answer, or must not, before it is announced.
 struct ReadBack {
@@ -60,16 +45,16 @@ struct PublisherOptions {
 class Publisher {
 public:
     template <typename T>
-    using Result = boost::system::result<T, PublishError>;
+    using Result = PublishResult<T>;
 
     /// Takes over `directory`: adopts its control page or makes one, keeps others out, and removes
     /// what a killed predecessor left. Blocks nobody. Errors: kDirectory, kControl, kSecondDaemon,
     /// kSystem.
     static Result<Publisher> open(const std::string& directory, PublisherOptions options = {});
 
-    Publisher(Publisher&&) noexcept;
-    Publisher& operator=(Publisher&&) noexcept;
-    ~Publisher();  ///< Clears kStateRunning; the snapshots stay for the readers.
+    Publisher(Publisher&&) noexcept = default;
+    /// Clears kStateRunning; the snapshots stay for the readers.
+    ~Publisher();
 
     /// Writes `image` (from SnapshotBuilder or last-known-good) as the next generation, reads it
     /// back through SnapshotView, and announces it. The generation in the image is raised where
@@ -103,30 +88,22 @@ public:
     const std::string& directory() const { return directory_; }
 
 private:
-    struct Mapping;
     struct LinkedFile {
         std::uint64_t generation;
         std::chrono::steady_clock::time_point linked_at;
     };
 
-    Publisher();
-    Result<void> open_control();
-    Result<bool> adopt_control();
-    Result<bool> create_control(bool replaces);
-    Result<void> map_control();
+    Publisher(std::string directory, PublisherOptions options, ControlFile control);
     Result<void> sweep();
+    Result<FileDescriptor> write_file(std::span<const std::byte> image,
+                                      const SnapshotHeader& header);
     Result<std::uint64_t> link_as_next(const FileDescriptor& file, std::span<const std::byte> image,
                                        std::uint64_t generation);
     void announce(std::uint64_t generation, std::uint64_t content_hash);
-    ControlPage& page() const;
-    ControlSlot& slot() const;
 
     std::string directory_;
     PublisherOptions options_;
-    FileDescriptor directory_fd_;
-    FileDescriptor control_fd_;  ///< holds the lock
-    std::unique_ptr<Mapping> mapping_;
-    std::size_t slot_number_ = 0;
+    ControlFile control_;
     std::uint64_t generation_max_ = 0;
     std::deque<LinkedFile> linked_;  ///< oldest first
 };

@@ -23,6 +23,7 @@
 #include "shm/flag_set.hpp"
 #include "shm/flag_table.hpp"
 #include "shm/publisher.hpp"
+#include "shm/snapshot_assembly.hpp"
 
 namespace burgee {
 
@@ -34,6 +35,10 @@ struct SnapshotStamp {
 
 class SnapshotBuilder {
 public:
+    SnapshotBuilder() = default;
+    SnapshotBuilder(const SnapshotBuilder&) = delete;  // active_ points into experiments_
+    SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
+
     /// Takes over what one poll found: compiles `changed`, drops `removed`, and on a full read
     /// drops every flag that is neither in `changed` nor in `refused`. Experiments are replaced as
     /// a whole. What could not be compiled is in problems(). A name given twice counts as given
@@ -66,32 +71,30 @@ private:
         std::uint64_t name_hash;
         const FlagDefinition* definition;  ///< null: keep the present form
     };
-    /// Flag and experiment of an active experiment; ascending by flag.
-    struct ActiveExperiment {
-        std::uint64_t flag_name_hash;
-        std::size_t number;  ///< in experiments_
-    };
-
     void apply_increment(const FlagChanges& changes);
     void apply_rebuild(const FlagChanges& changes);
-    void rebuild_from(const std::vector<Candidate>& candidates, const FlagTable& old_flags);
+    std::vector<Candidate> candidates_of(const FlagChanges& changes) const;
     void put(const FlagDefinition& flag, std::uint64_t name_hash, const FlagTable& old_flags);
     void keep(std::uint64_t name_hash, const FlagTable& old_flags);
     void drop(const std::string& name);
-    void refuse(const FlagDefinition& flag, FlagProblem problem);
-    void forget_expiry(const FlagTable::Slot& slot);
+    void refuse(const FlagDefinition& flag, std::uint64_t name_hash, FlagProblem problem,
+                const FlagTable& old_flags);
+    void remember_expiry(const FlagTable::Slot& slot);
+    void forget_expiry(std::uint64_t name_hash);
     void expire_until(std::int64_t database_unix_ms);
     void choose_experiments(std::int64_t database_unix_ms);
+    bool can_take_part(const ExperimentDefinition& experiment);
+    void report_experiment(const ExperimentDefinition& experiment, std::string message);
 
     FlagTable flags_;
     FlagCompiler compiler_;
     std::vector<ExperimentDefinition> experiments_;
-    std::vector<ActiveExperiment> active_;
+    std::vector<ActiveExperiment> active_;  ///< ascending by flag; points into experiments_
     /// (expiry, name hash) of every flag that is yet to expire.
     std::set<std::pair<std::int64_t, std::uint64_t>> expiries_;
     std::map<std::string, FlagProblem> flag_problems_;
     std::vector<FlagProblem> experiment_problems_;
-    ReadBack unverified_;
+    std::vector<std::uint64_t> touched_;  ///< name hashes, since take_read_back()
     std::uint64_t revision_ = 0;
     std::uint64_t source_id_ = 0;
 };

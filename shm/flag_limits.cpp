@@ -1,0 +1,134 @@
+#include "shm/flag_limits.hpp"
+
+#include <array>
+#include <cmath>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "shm/json_text.hpp"
+
+namespace burgee {
+namespace {
+
+constexpr double kWeightSumTolerance = 0.01 + 1e-9;  // percent; the second part is rounding noise
+
+FlagProblem problem_of(const FlagDefinition& flag, std::string field, std::string message) {
+    return {.flag = flag.name.substr(0, kFlagNameSizeMax),
+            .field = std::move(field),
+            .message = std::move(message),
+            .is_refused = true};
+}
+
+std::optional<FlagProblem> over_limit(const FlagDefinition& flag, std::string field,
+                                      std::size_t count, std::size_t limit, std::string_view what) {
+    if (count <= limit) {
+        return std::nullopt;
+    }
+    return problem_of(flag, std::move(field),
+                      std::to_string(count) + " " + std::string(what) + ", at most " +
+                          std::to_string(limit) + " are possible: shorten it");
+}
+
+std::optional<FlagProblem> check_variant(const FlagDefinition& flag, std::size_t number) {
+    const VariantDefinition& variant = flag.variants[number];
+    const std::string field = "variants[" + std::to_string(number) + "]";
+    if (!std::isfinite(variant.weight) || variant.weight < 0 || variant.weight > 100) {
+        return problem_of(flag, field + ".weight", "the weight must be a number from 0 to 100");
+    }
+    if (variant.name.empty()) {
+        return problem_of(flag, field + ".name", "a variant needs a name");
+    }
+    if (auto problem =
+            over_limit(flag, field + ".name", variant.name.size(), UINT16_MAX, "bytes")) {
+        return problem;
+    }
+    if (auto problem = over_limit(flag, field + ".config_overrides", variant.config.size(),
+                                  kConfigFieldCountMax, "fields")) {
+        return problem;
+    }
+    std::set<std::string_view> paths;
+    for (const ConfigScalar& scalar : variant.config) {
+        if (scalar.path.size() > UINT16_MAX) {
+            return over_limit(flag, field + ".config_overrides", scalar.path.size(), UINT16_MAX,
+                              "bytes in one key");
+        }
+        if (!paths.insert(scalar.path).second) {
+            return problem_of(flag, field + ".config_overrides",
+                              "the key " + json_quoted(scalar.path) + " appears twice");
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<FlagProblem> check_variants(const FlagDefinition& flag) {
+    if (auto problem =
+            over_limit(flag, "variants", flag.variants.size(), kVariantCountMax, "variants")) {
+        return problem;
+    }
+    double sum = 0;
+    int weighted_count = 0;
+    for (std::size_t number = 0; number < flag.variants.size(); ++number) {
+        if (auto problem = check_variant(flag, number)) {
+            return problem;
+        }
+        sum += flag.variants[number].weight;
+        weighted_count += flag.variants[number].weight > 0 ? 1 : 0;
+    }
+    if (weighted_count < 2) {
+        return problem_of(flag, "variants", "an ab_test needs two variants of weight > 0");
+    }
+    if (flag.bucketing == Bucketing::kXxh3 && std::abs(sum - 100.0) > kWeightSumTolerance) {
+        return problem_of(flag, "variants",
+                          "the weights sum to " + std::to_string(sum) + ", they must sum to 100");
+    }
+    return std::nullopt;
+}
+
+/// All bytes that the flag's texts may take, before any is shared.
+std::size_t strings_size_of(const FlagDefinition& flag) {
+    std::size_t size = flag.name.size() + flag.salt.size();
+    for (const std::string& attribute : flag.bucket_by) {
+        size += attribute.size();
+    }
+    for (const VariantDefinition& variant : flag.variants) {
+        size += variant.name.size() + variant.config_json.size();
+        for (const ConfigScalar& scalar : variant.config) {
+            const auto* text = std::get_if<std::string>(&scalar.value);
+            size += scalar.path.size() + (text != nullptr ? text->size() : 0);
+        }
+    }
+    return size;
+}
+
+}  // namespace
+
+std::optional<FlagProblem> check_limits(const FlagDefinition& flag) {
+    if (flag.name.empty()) {
+        return problem_of(flag, "name", "a flag needs a name");
+    }
+    if (!(flag.rollout_percentage >= 0 && flag.rollout_percentage <= 100)) {
+        return problem_of(flag, "rollout_percentage", "it must be a number from 0 to 100");
+    }
+    struct Limit {
+        const char* field;
+        std::size_t count;
+        std::size_t limit;
+        const char* what;
+    };
+    const std::array limits{
+        Limit{"name", flag.name.size(), kFlagNameSizeMax, "bytes"},
+        Limit{"segments.salt", flag.salt.size(), kSaltSizeMax, "bytes"},
+        Limit{"segments.bucket_by", flag.bucket_by.size(), kBucketByCountMax, "attributes"},
+        Limit{"segments.include", flag.include.size(), kUnitListCountMax, "units"},
+        Limit{"segments.exclude", flag.exclude.size(), kUnitListCountMax, "units"},
+        Limit{"variants", strings_size_of(flag), kFlagStringsSizeMax, "bytes of text"}};
+    for (const Limit& limit : limits) {
+        if (auto problem = over_limit(flag, limit.field, limit.count, limit.limit, limit.what)) {
+            return problem;
+        }
+    }
+    return flag.status == Status::kAbTest ? check_variants(flag) : std::nullopt;
+}
+
+}  // namespace burgee

@@ -1,0 +1,24 @@
+#pragma once
+
+// What a flag may measure to fit into a snapshot. Rows are checked for sense before they come here;
+// these bounds stand where the bytes are written, so that nothing larger can ever be published.
+
+#include <cstddef>
+#include <optional>
+
+#include "shm/flag_set.hpp"
+
+namespace burgee {
+
+// Bounds of one flag beyond snapshot_layout.hpp; chosen by feel, change freely below the field
+// sizes.
+inline constexpr std::size_t kSaltSizeMax = 1'024;            // bytes
+inline constexpr std::size_t kUnitListCountMax = 100'000;     // entries of include, of exclude
+inline constexpr std::size_t kConfigFieldCountMax = 65'536;   // of one variant
+inline constexpr std::size_t kFlagStringsSizeMax = 16 << 20;  // bytes of all texts of one flag
+
+/// The first bound that `flag` breaks, naming field and limit; nothing if it fits. An ab_test must
+/// also have two variants of weight > 0, and with xxh3 weights that sum to 100 (+- 0.01).
+std::optional<FlagProblem> check_limits(const FlagDefinition& flag);
+
+}  // namespace burgee

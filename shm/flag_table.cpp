@@ -1,0 +1,218 @@
+#include "shm/flag_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <string_view>
+
+#include <burgee/snapshot_view.hpp>
+
+namespace burgee {
+namespace {
+
+// Parts of all flags together. Half of what 32-bit text offsets reach: index, records and the names
+// of experiments, each bounded by kFlagCountMax, always fit into the other half.
+constexpr std::uint64_t kPartsSizeMax = kSnapshotSizeMax / 2;
+
+/// The part of a hash that the largest index can tell apart.
+constexpr std::uint64_t prefix_of(std::uint64_t name_hash) {
+    return name_hash / (UINT64_MAX / kIndexBucketCountMax + 1);
+}
+
+/// Strings are padded in the pool so that the next flag's parts are aligned.
+constexpr std::uint64_t padded(std::uint64_t size_bytes) {
+    return (size_bytes + 7) / 8 * 8;
+}
+
+template <typename Element>
+std::byte* append_part(std::byte* to, const Element* elements, std::size_t count) {
+    if (count > 0) {
+        std::memcpy(to, elements, count * sizeof(Element));
+    }
+    return to + count * sizeof(Element);
+}
+
+}  // namespace
+
+PartCounts& PartCounts::operator+=(const PartCounts& other) {
+    variants += other.variants;
+    config += other.config;
+    targeting += other.targeting;
+    sets += other.sets;
+    text_refs += other.text_refs;
+    strings += other.strings;
+    return *this;
+}
+
+PartCounts& PartCounts::operator-=(const PartCounts& other) {
+    variants -= other.variants;
+    config -= other.config;
+    targeting -= other.targeting;
+    sets -= other.sets;
+    text_refs -= other.text_refs;
+    strings -= other.strings;
+    return *this;
+}
+
+std::uint64_t PartCounts::size_bytes() const {
+    return variants * sizeof(VariantRecord) + config * sizeof(ConfigField) +
+           targeting * sizeof(TargetingRecord) + sets * sizeof(std::uint64_t) +
+           text_refs * sizeof(TextRef) + padded(strings);
+}
+
+std::size_t FlagTable::position_of(std::uint64_t name_hash) const {
+    if (keys_.empty() || keys_.back().name_hash < name_hash) {
+        return keys_.size();  // the usual case while a table is filled in order
+    }
+    const auto found = std::ranges::lower_bound(keys_, name_hash, {}, &Key::name_hash);
+    return static_cast<std::size_t>(found - keys_.begin());
+}
+
+bool FlagTable::is_at(std::size_t position, std::uint64_t name_hash) const {
+    return position < keys_.size() && keys_[position].name_hash == name_hash;
+}
+
+FlagTable::Slot* FlagTable::find(std::uint64_t name_hash) {
+    const std::size_t position = position_of(name_hash);
+    return is_at(position, name_hash) ? &slots_[keys_[position].slot] : nullptr;
+}
+
+const FlagTable::Slot* FlagTable::find(std::uint64_t name_hash) const {
+    const std::size_t position = position_of(name_hash);
+    return is_at(position, name_hash) ? &slots_[keys_[position].slot] : nullptr;
+}
+
+std::string_view FlagTable::name(const Slot& slot) const {
+    const std::byte* strings = parts(slot) + slot.counts.size_bytes() - padded(slot.counts.strings);
+    return {static_cast<const char*>(static_cast<const void*>(strings)) + slot.record.name_offset,
+            slot.record.name_size};
+}
+
+/// Whether the flags around `position` already fill the index bucket that this hash would join.
+bool FlagTable::is_crowded(std::size_t position, std::uint64_t name_hash) const {
+    const std::uint64_t prefix = prefix_of(name_hash);
+    std::size_t count = 0;
+    for (std::size_t left = position; left > 0 && count < kIndexChainMax; --left, ++count) {
+        if (prefix_of(keys_[left - 1].name_hash) != prefix) {
+            break;
+        }
+    }
+    for (std::size_t right = position; right < keys_.size() && count < kIndexChainMax;
+         ++right, ++count) {
+        if (prefix_of(keys_[right].name_hash) != prefix) {
+            break;
+        }
+    }
+    return count >= kIndexChainMax;
+}
+
+/// Finds or makes the slot for a flag with these parts and gives it room in the pool.
+FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const PartCounts& counts,
+                                        Slot*& slot) {
+    const std::size_t position = position_of(name_hash);
+    const bool is_new = !is_at(position, name_hash);
+    slot = is_new ? nullptr : &slots_[keys_[position].slot];
+    const std::uint64_t old_size = is_new ? 0 : slot->counts.size_bytes();
+    const std::uint64_t size = counts.size_bytes();
+    if (totals_.size_bytes() - old_size > kPartsSizeMax - size) {
+        return Refusal::kTooManyBytes;
+    }
+    if (is_new && keys_.size() >= kFlagCountMax) {
+        return Refusal::kTooManyFlags;
+    }
+    if (is_new && is_crowded(position, name_hash)) {
+        return Refusal::kCrowdedHash;
+    }
+    if (is_new) {
+        const bool reuses = !free_slots_.empty();
+        const auto number = reuses ? free_slots_.back() : static_cast<std::uint32_t>(slots_.size());
+        if (reuses) {
+            free_slots_.pop_back();
+            slots_[number] = {};
+        } else {
+            slots_.emplace_back();
+        }
+        keys_.insert(keys_.begin() + static_cast<std::ptrdiff_t>(position), {name_hash, number});
+        slot = &slots_[number];
+    }
+    if (is_new || size != old_size) {
+        waste_bytes_ += old_size;
+        slot->pool_offset = pool_.size();
+        pool_.resize(pool_.size() + size);
+    }
+    totals_ -= slot->counts;
+    totals_ += counts;
+    slot->counts = counts;
+    return Refusal::kNone;
+}
+
+FlagTable::Refusal FlagTable::put(const CompiledFlag& flag, std::int64_t expires_unix_ms) {
+    const PartCounts counts{.variants = flag.variants.size(),
+                            .config = flag.config.size(),
+                            .targeting = flag.targeting.size(),
+                            .sets = flag.sets.size(),
+                            .text_refs = flag.text_refs.size(),
+                            .strings = flag.strings.size()};
+    Slot* slot = nullptr;
+    if (const Refusal refusal = make_room(flag.record.name_hash, counts, slot);
+        refusal != Refusal::kNone) {
+        return refusal;
+    }
+    slot->record = flag.record;
+    slot->expires_unix_ms = expires_unix_ms;
+    std::byte* to = pool_.data() + slot->pool_offset;
+    to = append_part(to, flag.variants.data(), flag.variants.size());
+    to = append_part(to, flag.config.data(), flag.config.size());
+    to = append_part(to, flag.targeting.data(), flag.targeting.size());
+    to = append_part(to, flag.sets.data(), flag.sets.size());
+    to = append_part(to, flag.text_refs.data(), flag.text_refs.size());
+    append_part(to, flag.strings.data(), flag.strings.size());
+    pack_if_wasteful();
+    return Refusal::kNone;
+}
+
+FlagTable::Refusal FlagTable::put(const Slot& from, const FlagTable& other) {
+    assert(&other != this && "the pool of this table moves");
+    Slot* slot = nullptr;
+    if (const Refusal refusal = make_room(from.record.name_hash, from.counts, slot);
+        refusal != Refusal::kNone) {
+        return refusal;
+    }
+    slot->record = from.record;
+    slot->expires_unix_ms = from.expires_unix_ms;
+    append_part(pool_.data() + slot->pool_offset, other.parts(from), from.counts.size_bytes());
+    return Refusal::kNone;
+}
+
+void FlagTable::erase(std::uint64_t name_hash) {
+    const std::size_t position = position_of(name_hash);
+    if (!is_at(position, name_hash)) {
+        return;
+    }
+    const std::uint32_t number = keys_[position].slot;
+    totals_ -= slots_[number].counts;
+    waste_bytes_ += slots_[number].counts.size_bytes();
+    slots_[number] = {};
+    free_slots_.push_back(number);
+    keys_.erase(keys_.begin() + static_cast<std::ptrdiff_t>(position));
+    pack_if_wasteful();
+}
+
+void FlagTable::pack_if_wasteful() {
+    if (waste_bytes_ < kWasteMin || waste_bytes_ < pool_.size() / 2) {
+        return;
+    }
+    std::vector<std::byte> packed;
+    packed.reserve(pool_.size() - waste_bytes_);
+    for (const Key& key : keys_) {
+        Slot& slot = slots_[key.slot];
+        const std::byte* from = parts(slot);
+        slot.pool_offset = packed.size();
+        packed.insert(packed.end(), from, from + slot.counts.size_bytes());
+    }
+    pool_ = std::move(packed);
+    waste_bytes_ = 0;
+}
+
+}  // namespace burgee

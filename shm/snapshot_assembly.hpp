@@ -1,0 +1,31 @@
+#pragma once
+
+// Copies compiled flags into a snapshot's sections and moves their numbers and offsets along.
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <burgee/snapshot_layout.hpp>
+
+#include "shm/flag_set.hpp"
+#include "shm/flag_table.hpp"
+
+namespace burgee {
+
+/// An active experiment of a flag in the snapshot.
+struct ActiveExperiment {
+    std::uint64_t flag_name_hash;
+    const ExperimentDefinition* experiment;
+};
+
+/// A complete snapshot file.
+///
+/// @param active  one per flag at most, ascending by flag_name_hash; each flag is in `flags`
+/// @param header  generation, revision, time and source; the rest is filled in
+/// Cost: linear in the bytes of all flags.
+std::vector<std::byte> assemble_snapshot(const FlagTable& flags,
+                                         std::span<const ActiveExperiment> active,
+                                         SnapshotHeader header);
+
+}  // namespace burgee

@@ -1,0 +1,316 @@
+#include "shm/snapshot_builder.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <string_view>
+#include <tuple>
+#include <unordered_set>
+
+#include <burgee/checksum.hpp>
+
+#include "shm/json_text.hpp"
+#include "shm/snapshot_assembly.hpp"
+
+namespace burgee {
+namespace {
+
+// Beyond this many changes one merged pass is cheaper than moving the keys for each new flag.
+constexpr std::size_t kIncrementMax = 256;
+constexpr std::size_t kExperimentNameSizeMax = 1'024;  // bytes; chosen by feel
+
+std::string_view message_of(FlagTable::Refusal refusal) {
+    switch (refusal) {
+        case FlagTable::Refusal::kTooManyFlags:
+            return "there are already 1048576 flags, the most a snapshot holds: delete some";
+        case FlagTable::Refusal::kTooManyBytes:
+            return "all flags together are larger than a snapshot can be: shorten some";
+        case FlagTable::Refusal::kCrowdedHash:
+            return "64 other names share its place in the index: choose another name";
+        case FlagTable::Refusal::kNone:
+            break;
+    }
+    return "";
+}
+
+bool is_active_at(const ExperimentDefinition& experiment, std::int64_t now_unix_ms) {
+    return experiment.start_unix_ms <= now_unix_ms &&
+           now_unix_ms < experiment.end_unix_ms.value_or(INT64_MAX);
+}
+
+}  // namespace
+
+void SnapshotBuilder::apply(const FlagChanges& changes) {
+    const std::size_t change_count = changes.changed.size() + changes.removed.size();
+    if (changes.is_full || change_count > kIncrementMax) {
+        apply_rebuild(changes);
+    } else {
+        apply_increment(changes);
+    }
+    revision_ = changes.revision;
+    source_id_ = changes.source_id;
+    active_.clear();
+    experiments_ = changes.experiments;
+    expire_until(changes.database_unix_ms);
+    choose_experiments(changes.database_unix_ms);
+}
+
+void SnapshotBuilder::apply_increment(const FlagChanges& changes) {
+    for (const std::string& name : changes.removed) {
+        drop(name);
+    }
+    for (const FlagDefinition& flag : changes.changed) {
+        put(flag, hash64(flag.name), flags_);
+    }
+}
+
+void SnapshotBuilder::apply_rebuild(const FlagChanges& changes) {
+    const std::vector<Candidate> candidates = candidates_of(changes);
+    if (changes.is_full) {
+        flag_problems_.clear();
+    }
+    for (const std::string& name : changes.removed) {
+        flag_problems_.erase(name);
+    }
+    const FlagTable old_flags = std::exchange(flags_, {});
+    expiries_.clear();
+    for (const Candidate& candidate : candidates) {
+        if (candidate.definition != nullptr) {
+            put(*candidate.definition, candidate.name_hash, old_flags);
+        } else {
+            keep(candidate.name_hash, old_flags);
+        }
+    }
+    for (std::size_t position = 0; position < old_flags.size(); ++position) {
+        if (flags_.find(old_flags.hash_at(position)) == nullptr) {
+            touched_.push_back(old_flags.hash_at(position));
+        }
+    }
+}
+
+/// What the table will hold, ascending by hash; a flag's present form comes before its new one,
+/// which then replaces it.
+std::vector<SnapshotBuilder::Candidate> SnapshotBuilder::candidates_of(
+    const FlagChanges& changes) const {
+    const std::unordered_set<std::string_view> removed(changes.removed.begin(),
+                                                       changes.removed.end());
+    const std::unordered_set<std::string_view> refused(changes.refused.begin(),
+                                                       changes.refused.end());
+    std::vector<Candidate> candidates;
+    for (std::size_t position = 0; position < flags_.size(); ++position) {
+        const std::string_view name = flags_.name(flags_.slot_at(position));
+        if (!removed.contains(name) && (!changes.is_full || refused.contains(name))) {
+            candidates.push_back({flags_.hash_at(position), nullptr});
+        }
+    }
+    for (const FlagDefinition& flag : changes.changed) {
+        candidates.push_back({hash64(flag.name), &flag});
+    }
+    std::ranges::stable_sort(candidates, {}, &Candidate::name_hash);
+    return candidates;
+}
+
+void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
+                          const FlagTable& old_flags) {
+    if (auto problem = compiler_.compile(flag, name_hash)) {
+        refuse(flag, name_hash, std::move(*problem), old_flags);
+        return;
+    }
+    const FlagTable::Slot* present = flags_.find(name_hash);
+    if (present != nullptr && flags_.name(*present) != flag.name) {
+        refuse(flag, name_hash,
+               {.flag = flag.name,
+                .field = "name",
+                .message = "its hash equals that of " + json_quoted(flags_.name(*present)) +
+                           ": choose another name"},
+               old_flags);
+        return;
+    }
+    const FlagTable::Slot* before = old_flags.find(name_hash);
+    const std::int64_t expires_unix_ms = flag.expires_unix_ms.value_or(kNeverExpires);
+    const bool stays_expired = before != nullptr && (before->record.traits & kTraitExpired) != 0 &&
+                               before->record.revision == flag.revision &&
+                               before->expires_unix_ms == expires_unix_ms;
+    forget_expiry(name_hash);
+    const FlagTable::Refusal refusal = flags_.put(compiler_.compiled(), expires_unix_ms);
+    if (refusal != FlagTable::Refusal::kNone) {
+        refuse(flag, name_hash,
+               {.flag = flag.name, .field = "name", .message = std::string(message_of(refusal))},
+               old_flags);
+        return;
+    }
+    FlagTable::Slot& slot = *flags_.find(name_hash);
+    if (stays_expired) {
+        mark_expired(slot.record);
+    }
+    remember_expiry(slot);
+    flag_problems_.erase(flag.name);
+    touched_.push_back(name_hash);
+}
+
+/// Takes a flag over from the table before, unless this one has it already.
+void SnapshotBuilder::keep(std::uint64_t name_hash, const FlagTable& old_flags) {
+    const FlagTable::Slot* before = old_flags.find(name_hash);
+    if (before == nullptr || flags_.find(name_hash) != nullptr) {
+        return;
+    }
+    // The old table held this flag and more, so the new one has room for it; a bucket that new
+    // flags filled first is the one exception, and the flag then goes missing with a problem.
+    if (flags_.put(*before, old_flags) != FlagTable::Refusal::kNone) {
+        const std::string name(old_flags.name(*before));
+        flag_problems_[name] = {
+            .flag = name, .field = "name", .message = "new flags left no room for it: delete some"};
+        return;
+    }
+    remember_expiry(*flags_.find(name_hash));
+}
+
+void SnapshotBuilder::drop(const std::string& name) {
+    const std::uint64_t name_hash = hash64(name);
+    flag_problems_.erase(name);
+    const FlagTable::Slot* slot = flags_.find(name_hash);
+    if (slot != nullptr && flags_.name(*slot) == name) {
+        forget_expiry(name_hash);
+        flags_.erase(name_hash);
+        touched_.push_back(name_hash);
+    }
+}
+
+void SnapshotBuilder::refuse(const FlagDefinition& flag, std::uint64_t name_hash,
+                             FlagProblem problem, const FlagTable& old_flags) {
+    const FlagTable::Slot* before = old_flags.find(name_hash);
+    if (before != nullptr && old_flags.name(*before) == flag.name) {
+        keep(name_hash, old_flags);
+        if (const FlagTable::Slot* kept = flags_.find(name_hash)) {
+            remember_expiry(*kept);
+        }
+    }
+    flag_problems_[flag.name] = std::move(problem);
+}
+
+void SnapshotBuilder::remember_expiry(const FlagTable::Slot& slot) {
+    if (slot.expires_unix_ms != kNeverExpires && (slot.record.traits & kTraitExpired) == 0) {
+        expiries_.insert({slot.expires_unix_ms, slot.record.name_hash});
+    }
+}
+
+void SnapshotBuilder::forget_expiry(std::uint64_t name_hash) {
+    if (const FlagTable::Slot* slot = flags_.find(name_hash)) {
+        expiries_.erase({slot->expires_unix_ms, name_hash});
+    }
+}
+
+void SnapshotBuilder::expire_until(std::int64_t database_unix_ms) {
+    while (!expiries_.empty() && expiries_.begin()->first <= database_unix_ms) {
+        FlagTable::Slot* slot = flags_.find(expiries_.begin()->second);
+        assert(slot != nullptr && "a flag takes its expiry with it");
+        mark_expired(slot->record);
+        touched_.push_back(slot->record.name_hash);
+        expiries_.erase(expiries_.begin());
+    }
+}
+
+bool SnapshotBuilder::can_take_part(const ExperimentDefinition& experiment) {
+    const FlagTable::Slot* slot = flags_.find(hash64(experiment.flag_name));
+    if (slot == nullptr || flags_.name(*slot) != experiment.flag_name) {
+        return false;  // its flag is not published, and that is reported with the flag
+    }
+    if (experiment.name.size() > kExperimentNameSizeMax) {
+        report_experiment(experiment, "its name is longer than 1024 bytes: shorten it");
+        return false;
+    }
+    if ((slot->record.traits & kTraitRandom) != 0) {
+        report_experiment(experiment,
+                          "it is not measured: a flag of strategy random gives one unit many "
+                          "variants; use hash_based");
+        return false;
+    }
+    return true;
+}
+
+void SnapshotBuilder::report_experiment(const ExperimentDefinition& experiment,
+                                        std::string message) {
+    experiment_problems_.push_back({.flag = experiment.flag_name,
+                                    .field = "experiment " + json_quoted(experiment.name),
+                                    .message = std::move(message),
+                                    .is_refused = false});
+}
+
+void SnapshotBuilder::choose_experiments(std::int64_t database_unix_ms) {
+    active_.clear();
+    experiment_problems_.clear();
+    for (const ExperimentDefinition& experiment : experiments_) {
+        if (is_active_at(experiment, database_unix_ms) && can_take_part(experiment)) {
+            active_.push_back({hash64(experiment.flag_name), &experiment});
+        }
+    }
+    // Newest first within a flag; of two that started together the greater id, so that every host
+    // chooses the same.
+    std::ranges::sort(active_, [](const ActiveExperiment& left, const ActiveExperiment& right) {
+        return std::tie(left.flag_name_hash, right.experiment->start_unix_ms,
+                        right.experiment->id) <
+               std::tie(right.flag_name_hash, left.experiment->start_unix_ms, left.experiment->id);
+    });
+    std::size_t kept = 0;
+    for (const ActiveExperiment& active : active_) {
+        if (kept == 0 || active_[kept - 1].flag_name_hash != active.flag_name_hash) {
+            active_[kept++] = active;
+        } else {
+            report_experiment(*active.experiment,
+                              "it is not measured: the flag's active experiment is the newer " +
+                                  json_quoted(active_[kept - 1].experiment->name) +
+                                  "; complete one of them");
+        }
+    }
+    active_.resize(kept);
+}
+
+std::vector<std::byte> SnapshotBuilder::build(const SnapshotStamp& stamp) {
+    expire_until(stamp.database_unix_ms);
+    choose_experiments(stamp.database_unix_ms);
+    SnapshotHeader header{};
+    header.generation = stamp.generation;
+    header.revision = revision_;
+    header.database_unix_ms = stamp.database_unix_ms;
+    header.source_id = source_id_;
+    return assemble_snapshot(flags_, active_, header);
+}
+
+std::optional<std::int64_t> SnapshotBuilder::next_change_unix_ms(std::int64_t after_unix_ms) const {
+    std::int64_t next = INT64_MAX;
+    const auto expiry = expiries_.upper_bound({after_unix_ms, UINT64_MAX});
+    if (expiry != expiries_.end()) {
+        next = expiry->first;
+    }
+    for (const ExperimentDefinition& experiment : experiments_) {
+        for (const std::int64_t moment :
+             {experiment.start_unix_ms, experiment.end_unix_ms.value_or(INT64_MAX)}) {
+            next = moment > after_unix_ms ? std::min(next, moment) : next;
+        }
+    }
+    return next != INT64_MAX ? std::optional(next) : std::nullopt;
+}
+
+std::vector<FlagProblem> SnapshotBuilder::problems() const {
+    std::vector<FlagProblem> all;
+    for (const auto& [name, problem] : flag_problems_) {
+        all.push_back(problem);
+    }
+    all.insert(all.end(), experiment_problems_.begin(), experiment_problems_.end());
+    return all;
+}
+
+ReadBack SnapshotBuilder::take_read_back(std::size_t sample_count_max) {
+    ReadBack read_back;
+    for (const std::uint64_t name_hash : touched_) {
+        const bool is_present = flags_.find(name_hash) != nullptr;
+        (is_present ? read_back.present : read_back.absent).push_back(name_hash);
+    }
+    touched_.clear();
+    const std::size_t sample_count = std::min(sample_count_max, flags_.size());
+    for (std::size_t number = 0; number < sample_count; ++number) {
+        read_back.present.push_back(flags_.hash_at(number * flags_.size() / sample_count));
+    }
+    return read_back;
+}
+
+}  // namespace burgee
