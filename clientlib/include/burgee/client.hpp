@@ -9,7 +9,9 @@
 
 #include <burgee/client_status.hpp>
 #include <burgee/evaluation.hpp>
+#include <burgee/event_sender.hpp>
 #include <burgee/snapshot.hpp>
+#include <burgee/tracking.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -29,6 +31,8 @@ struct ClientOptions {
     std::optional<uid_t> expected_owner = std::nullopt;
 };
 
+class ScopeTimer;
+
 /// Answers for one directory. Make one for the process and share it; up to kClientsMax may live at
 /// once, further ones answer NOT_READY. Outlives the Flags made with it; Snapshots may outlive it.
 ///
@@ -38,7 +42,9 @@ class Client {
 public:
     /// Attaches if it can; otherwise a check tries again at most every 100 ms.
     explicit Client(const ClientOptions& options = {}) noexcept
-        : slot_(take_slot(options)), state_(detail::client_states[slot_]) {
+        : slot_(take_slot(options)),
+          state_(detail::client_states[slot_]),
+          sender_(options.directory) {
         (void)view();
     }
     Client(const Client&) = delete;
@@ -106,6 +112,48 @@ public:
     /// Its next question pins again; Evaluations it still has stay valid.
     void release_thread() const noexcept { detail::drop(pin_of_thread()); }
 
+    /// Tells what happened to the unit of `evaluation`: "impression" when it met its variant,
+    /// "conversion", "error", "response_time_ms", or any metric of your own.
+    ///
+    /// @param metric         1 .. kEventTextSizeMax bytes
+    /// @param value          finite; 1 for what is only counted
+    /// @param context        that of the evaluation, so that the unit is the same
+    /// @param metadata_json  a JSON object of at most kMetadataSizeMax bytes, or empty
+    /// @return  whether the event was taken. If not, counters() says why: above all, when the flag
+    ///          has no active experiment there is nothing to measure.
+    /// Thread safety: any thread; not async-signal-safe. Cost: some 60 ns, no system call but for
+    /// the process's first event and one wake-up per half full ring.
+    bool track(const Evaluation& evaluation, std::string_view metric, double value,
+               const Context& context, std::string_view metadata_json = {}) noexcept {
+        detail::TrackedEvent event(evaluation, context);
+        return sender_.offer(event.measured(metric, value, metadata_json));
+    }
+
+    /// The same for an experiment and a variant that are known by name.
+    bool track(const ExperimentRef& experiment, std::string_view metric, double value,
+               const Context& context, std::string_view metadata_json = {}) noexcept {
+        detail::TrackedEvent event(experiment, context);
+        return sender_.offer(event.measured(metric, value, metadata_json));
+    }
+
+    /// Measures until the end of the scope and tracks the milliseconds. All three arguments must
+    /// outlive the timer.
+    [[nodiscard]] ScopeTimer time(const Evaluation& evaluation, BorrowedText metric,
+                                  const Context& context) noexcept;
+    ScopeTimer time(const Evaluation&& evaluation, BorrowedText metric,
+                    const Context& context) = delete;
+    ScopeTimer time(const Evaluation& evaluation, BorrowedText metric,
+                    const Context&& context) = delete;
+
+    /// Waits until every event tracked so far is durable on this host, or refused, at most
+    /// `deadline`.
+    FlushResult flush(std::chrono::milliseconds deadline) noexcept {
+        return sender_.flush(deadline);
+    }
+
+    /// What became of this process's events.
+    EventCounters counters() const noexcept { return sender_.counters(); }
+
 private:
     friend class Flag;
 
@@ -172,7 +220,35 @@ private:
 
     const std::uint32_t slot_;
     detail::ClientState& state_;
+    detail::EventSender sender_;
 };
+
+/// Tracks the milliseconds of its own life, by the steady clock; from Client::time().
+class ScopeTimer {
+public:
+    ScopeTimer(const ScopeTimer&) = delete;
+    ScopeTimer& operator=(const ScopeTimer&) = delete;
+    ~ScopeTimer() {
+        client_.track(evaluation_, metric_, detail::milliseconds_since(begin_), context_);
+    }
+
+private:
+    friend class Client;
+    ScopeTimer(Client& client, const Evaluation& evaluation, std::string_view metric,
+               const Context& context) noexcept
+        : client_(client), evaluation_(evaluation), metric_(metric), context_(context) {}
+
+    Client& client_;
+    const Evaluation& evaluation_;
+    const std::string_view metric_;
+    const Context& context_;
+    const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+inline ScopeTimer Client::time(const Evaluation& evaluation, BorrowedText metric,
+                               const Context& context) noexcept {
+    return ScopeTimer(*this, evaluation, metric.view(), context);
+}
 
 /// A flag resolved once: its name is hashed here, and its place in the snapshot is remembered, so
 /// that a check finds it without searching. After a publish that moved it, it finds itself again.

@@ -1,0 +1,82 @@
+#pragma once
+
+// From an answer to a measurement: fills the draft that the event side encodes, and measures
+// scopes.
+
+#include <burgee/evaluation.hpp>
+#include <burgee/event_draft.hpp>
+#include <burgee/experiment_ref.hpp>
+
+#include <chrono>
+#include <string_view>
+
+namespace burgee::detail {
+
+/// One measurement on the caller's stack. It keeps the digits of integer ids, to which the draft's
+/// views point, so it neither moves nor copies.
+class TrackedEvent {
+public:
+    /// The unit is the one that `evaluation` bucketed. Without an active experiment, or without a
+    /// variant, the draft names no experiment and is counted instead of sent.
+    TrackedEvent(const Evaluation& evaluation, const Context& context) noexcept
+        : user_(usable(context.user_id())),
+          session_(usable(context.session_id())),
+          unit_(evaluation.unit(context)) {
+        const Experiment experiment = evaluation.experiment();
+        draft_.variant = evaluation.variant();
+        if (experiment.exists() && !draft_.variant.empty()) {
+            draft_.experiment_id = experiment.id;
+            draft_.phase = experiment.phase;
+        }
+        draft_.in_experiment = evaluation.in_experiment();
+        fill_ids();
+    }
+
+    /// The unit is user_id, else session_id.
+    TrackedEvent(const ExperimentRef& experiment, const Context& context) noexcept
+        : user_(usable(context.user_id())),
+          session_(usable(context.session_id())),
+          unit_(context.unit()) {
+        draft_.experiment_id = experiment.id;
+        draft_.phase = experiment.phase;
+        draft_.variant = experiment.variant;
+        fill_ids();
+    }
+    TrackedEvent(const TrackedEvent&) = delete;
+    TrackedEvent& operator=(const TrackedEvent&) = delete;
+
+    const EventDraft& measured(std::string_view metric, double value,
+                               std::string_view metadata_json) noexcept {
+        draft_.metric = metric;
+        draft_.value = value;
+        draft_.metadata = metadata_json;
+        return draft_;
+    }
+
+private:
+    static const Attribute* usable(const Attribute* attribute) noexcept {
+        return attribute != nullptr && attribute->can_be_unit() ? attribute : nullptr;
+    }
+
+    void fill_ids() noexcept {
+        draft_.user_id = user_.text();
+        draft_.session_id = session_.text();
+        draft_.unit_kind = unit_.kind();
+        if (draft_.unit_kind == UnitKind::kOther) {
+            draft_.unit = unit_.text();
+        }
+    }
+
+    Unit user_;
+    Unit session_;
+    Unit unit_;
+    EventDraft draft_;
+};
+
+/// Milliseconds from `begin` to now, with fractions.
+inline double milliseconds_since(std::chrono::steady_clock::time_point begin) noexcept {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+        .count();
+}
+
+}  // namespace burgee::detail
