@@ -22,8 +22,9 @@ double rate_variance(const RateCounts& counts) {
 double rate_difference(const RateCounts& control, const RateCounts& treatment) {
     const WideInteger cross = WideInteger{treatment.converted} * control.exposed -
                               WideInteger{control.converted} * treatment.exposed;
-    return static_cast<double>(cross) / static_cast<double>(control.exposed) /
-           static_cast<double>(treatment.exposed);
+    // One division by the product, so that swapping the variants negates to the last bit.
+    return static_cast<double>(cross) /
+           (static_cast<double>(control.exposed) * static_cast<double>(treatment.exposed));
 }
 
 Interval wilson_interval(const RateCounts& counts, double alpha) {
