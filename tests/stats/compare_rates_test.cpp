@@ -46,7 +46,7 @@ TEST(CompareRatesTest, FindsThePublishedAnswerForNetConversion) {
     EXPECT_NEAR(rates.difference, -0.00487372267454416, 1e-15);
     EXPECT_NEAR(rates.p_value.value(), 0.155840682621502, 1e-12);
     EXPECT_NEAR(rates.wald.lower, -0.011604186136269, 1e-14);
-    EXPECT_NEAR(rates.wald.upper, 0.00175674078718065, 1e-14);
+    EXPECT_NEAR(rates.wald.upper, 0.00185674078718065, 1e-14);
     EXPECT_NEAR(compare_two({345'543, 28'378}, {344'660, 28'325}).p_value.value(),
                 0.931735952447398, 1e-10);
 }
