@@ -44,6 +44,9 @@ public:
     /// Talk: a line to stderr, not in JSON or name format, where scripts are reading.
     void advise(std::string_view text) const;
 
+    /// Whether stdout wants colours.
+    [[nodiscard]] bool is_coloured() const noexcept { return is_coloured_; }
+
     /// `text` in a colour if stdout is a terminal and NO_COLOR is unset (https://no-color.org).
     [[nodiscard]] std::string coloured(std::string_view text, Colour colour) const;
 

@@ -1,0 +1,18 @@
+// Every command of every noun, in the order of the help.
+
+#include "cli/command.hpp"
+
+namespace burgee::cli {
+
+std::vector<Command> all_commands() {
+    std::vector<Command> all;
+    for (const auto& nouns :
+         {flag_commands(), flag_change_commands(), experiment_commands(), results_commands(),
+          eval_commands(), explain_commands(), track_commands(), status_commands(), dump_commands(),
+          db_commands()}) {
+        all.insert(all.end(), nouns.begin(), nouns.end());
+    }
+    return all;
+}
+
+}  // namespace burgee::cli

@@ -1,0 +1,45 @@
+// Translates sync's errors for people; the messages themselves come from sync, without passwords.
+
+#include "cli/database.hpp"
+
+namespace burgee::cli {
+namespace {
+
+ExitCode exit_code_of(sync::SyncErrorKind kind) {
+    switch (kind) {
+        case sync::SyncErrorKind::kUnreachable:
+        case sync::SyncErrorKind::kRefused:
+        case sync::SyncErrorKind::kBusy:
+            return ExitCode::kUnreachable;
+        case sync::SyncErrorKind::kNotFound:
+            return ExitCode::kNotFound;
+        default:
+            return ExitCode::kFailed;
+    }
+}
+
+// What to do next, where the message from below cannot know that a person is typing.
+const char* advice_for(sync::SyncErrorKind kind) {
+    switch (kind) {
+        case sync::SyncErrorKind::kUnreachable:
+            return " (is PostgreSQL running, and is --dsn or BURGEE_DATABASE_DSN right?)";
+        case sync::SyncErrorKind::kInDoubt:
+            return " (it may or may not have happened: look before you repeat it)";
+        default:
+            return "";
+    }
+}
+
+}  // namespace
+
+sync::PgOptions database_options(const Terminal& terminal) {
+    sync::PgOptions options;
+    options.dsn = terminal.options().dsn;
+    return options;
+}
+
+Failure failure_of(const sync::SyncError& error) {
+    return Failure(exit_code_of(error.kind), error.message + advice_for(error.kind));
+}
+
+}  // namespace burgee::cli

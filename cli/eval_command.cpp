@@ -1,0 +1,113 @@
+// burgee eval and burgee is-enabled: asks a flag as a service would, through the client.
+
+#include <memory>
+
+#include <burgee/reason.hpp>
+
+#include "cli/command.hpp"
+#include "cli/context_options.hpp"
+#include "cli/publication.hpp"
+#include "cli/snapshot_flag.hpp"
+#include "cli/table.hpp"
+#include "cli/terminal.hpp"
+#include "shm/json_text.hpp"
+
+namespace burgee::cli {
+namespace {
+
+struct Options {
+    std::string flag;
+    ContextOptions context;
+};
+
+std::string evaluation_json(const Evaluation& answer, const std::string& flag) {
+    JsonWriter json;
+    json.begin_object().key("flag").value(flag).key("enabled").value(answer.enabled());
+    json.key("reason").value(to_string(answer.reason())).key("variant");
+    const std::string_view variant = answer.variant();
+    variant.empty() ? json.null() : json.value(variant);
+    const Config config = answer.config();
+    json.key("config").raw(config.json().empty() ? "{}" : config.json());
+    const Experiment experiment = answer.experiment();
+    json.key("experiment");
+    experiment.exists() ? json.value(experiment.name) : json.null();
+    json.key("in_experiment").value(answer.in_experiment());
+    json.key("revision").value(answer.revision()).key("generation").value(answer.generation());
+    return json.end_object().take();
+}
+
+std::string evaluation_text(const Evaluation& answer) {
+    std::string text = std::string(answer.enabled() ? "on" : "off") + "  reason " +
+                       std::string(to_string(answer.reason()));
+    const std::string_view variant = answer.variant();
+    if (!variant.empty()) {
+        const Config config = answer.config();
+        text += "  variant " + printable(variant) + "  config " + printable(config.json());
+    }
+    const Experiment experiment = answer.experiment();
+    if (experiment.exists()) {
+        text += "  experiment " + printable(experiment.name);
+    }
+    return text;
+}
+
+/// The answer, from a snapshot that has the flag.
+Evaluation evaluate_flag(const Snapshot& snapshot, const Options& options) {
+    Evaluation answer = snapshot.evaluate(options.flag, make_context(options.context));
+    if (answer.reason() == Reason::kFlagNotFound) {
+        throw flag_not_found(snapshot.view(), options.flag);
+    }
+    return answer;
+}
+
+ExitCode eval(const Options& options, Terminal& terminal) {
+    const Publication publication(terminal.options().directory);
+    const Snapshot snapshot = publication.snapshot();
+    const Evaluation answer = evaluate_flag(snapshot, options);
+    if (terminal.is_json()) {
+        terminal.print_line(evaluation_json(answer, options.flag));
+    } else if (terminal.is_name()) {
+        const std::string_view variant = answer.variant();
+        terminal.print_line(!variant.empty()   ? printable(variant)
+                            : answer.enabled() ? "on"
+                                               : "off");
+    } else {
+        terminal.print_line(evaluation_text(answer));
+    }
+    return ExitCode::kOk;
+}
+
+ExitCode is_enabled(const Options& options, Terminal& terminal) {
+    const Publication publication(terminal.options().directory);
+    const Snapshot snapshot = publication.snapshot();
+    const bool enabled = evaluate_flag(snapshot, options).enabled();
+    return enabled ? ExitCode::kOk : ExitCode::kFailed;
+}
+
+}  // namespace
+
+std::vector<Command> eval_commands() {
+    const auto options = std::make_shared<Options>();
+    std::vector<Argument> arguments{{"FLAG", &options->flag, "the flag's name", true}};
+    for (Argument& argument : context_arguments(options->context)) {
+        arguments.push_back(std::move(argument));
+    }
+    return {
+        {"",
+         "eval",
+         "Asks a flag as a service would",
+         {"burgee eval model_comparison --user ada",
+          "burgee eval search.enhanced --session s-9 -a subscription_tier=pro -o json"},
+         arguments,
+         [options](Terminal& terminal) { return eval(*options, terminal); }},
+        {"",
+         "is-enabled",
+         "Says by its exit code whether a flag is on: 0 yes, 1 no, 2 and above an error",
+         {"burgee is-enabled search.enhanced --user ada && echo yes",
+          "if burgee is-enabled backups.nightly; then ./backup; fi"},
+         arguments,
+         [options](Terminal& terminal) { return is_enabled(*options, terminal); }},
+    };
+}
+
+}  // namespace burgee::cli

@@ -1,0 +1,205 @@
+// burgee flag create|set|enable|disable|kill|rollback|delete: changes one flag in the database.
+// Each change names its revision; hosts have it as soon as their snapshot reaches that revision.
+
+#include <memory>
+
+#include "cli/command.hpp"
+#include "cli/database.hpp"
+#include "cli/flag_definition.hpp"
+#include "cli/flag_lookup.hpp"
+#include "cli/publication.hpp"
+#include "cli/table.hpp"
+#include "shm/json_text.hpp"
+
+namespace burgee::cli {
+namespace {
+
+using sync::FlagStore;
+using sync::FlagWritten;
+
+constexpr double kKillTimeoutSeconds = 10;  // ten polls of a daemon that has no LISTEN
+
+struct Options {
+    FlagOptions flag;
+    std::optional<std::int64_t> to_revision;
+    std::optional<double> timeout_seconds;
+};
+
+void warn(const FlagWritten& written, const Terminal& terminal) {
+    for (const FlagProblem& problem : written.warnings) {
+        terminal.advise("warning: " +
+                        printable(problem.flag + ": " + problem.field + ": " + problem.message));
+    }
+}
+
+/// Tells what was done; `elapsed_ms` only when a publication was awaited.
+void report(const std::string& name, const std::string& done, const FlagWritten& written,
+            const Terminal& terminal, std::optional<double> elapsed_ms = std::nullopt) {
+    if (terminal.is_json()) {
+        JsonWriter json;
+        json.begin_object().key("flag").value(name).key("action").value(done);
+        json.key("revision").value(written.revision).key("is_changed").value(written.is_changed);
+        if (elapsed_ms) {
+            json.key("published_after_ms").value(*elapsed_ms);
+        }
+        json.key("warnings").begin_array();
+        for (const FlagProblem& problem : written.warnings) {
+            json.value(problem.field + ": " + problem.message);
+        }
+        terminal.print_line(json.end_array().end_object().take());
+    } else if (terminal.is_name()) {
+        terminal.print_line(printable(name));
+    } else {
+        const std::string what = written.is_changed ? done : "unchanged, it was like that already:";
+        terminal.print_line(what + " " + printable(name) + " (revision " +
+                            std::to_string(written.revision) + ")");
+    }
+    warn(written, terminal);
+}
+
+ExitCode create_flag(const Options& options, Terminal& terminal) {
+    sync::PgSession session(database_options(terminal));
+    const FlagWritten written =
+        take(FlagStore(session).create(new_flag(options.flag), options.flag.why));
+    report(options.flag.name, "created", written, terminal);
+    terminal.advise("next: burgee eval " + printable(options.flag.name) + " --user ID");
+    return ExitCode::kOk;
+}
+
+ExitCode set_flag(const Options& options, Terminal& terminal) {
+    sync::PgSession session(database_options(terminal));
+    FlagStore store(session);
+    const std::string& name = options.flag.name;
+    const sync::FlagRow present = take_flag(session, store.show(name), name);
+    const sync::FlagEdit edit = edit_of(options.flag, present);
+    report(name, "changed", take_flag(session, store.update(name, edit, options.flag.why), name),
+           terminal);
+    return ExitCode::kOk;
+}
+
+FlagWritten set_status(sync::PgSession& session, const Options& options, const char* status) {
+    sync::FlagEdit edit;
+    edit.status = status;
+    const std::string& name = options.flag.name;
+    return take_flag(session, FlagStore(session).update(name, edit, options.flag.why), name);
+}
+
+ExitCode switch_flag(const Options& options, const char* status, Terminal& terminal) {
+    sync::PgSession session(database_options(terminal));
+    report(options.flag.name, status, set_status(session, options, status), terminal);
+    return ExitCode::kOk;
+}
+
+ExitCode kill_flag(const Options& options, Terminal& terminal) {
+    Publication publication(terminal.options().directory);
+    sync::PgSession session(database_options(terminal));
+    const FlagWritten written = set_status(session, options, "disabled");
+    const double timeout_seconds = options.timeout_seconds.value_or(kKillTimeoutSeconds);
+    const auto elapsed_ms = publication.wait_for_revision(written.revision, timeout_seconds);
+    if (!elapsed_ms) {
+        throw Failure(ExitCode::kUnreachable,
+                      printable(options.flag.name) + " is disabled in the database (revision " +
+                          std::to_string(written.revision) + "), but " + publication.problem() +
+                          "; processes of this host may still answer as before: burgee status");
+    }
+    report(options.flag.name, "killed", written, terminal, elapsed_ms);
+    if (!terminal.is_json() && !terminal.is_name()) {
+        terminal.print_line("every process of this host answers from generation " +
+                            std::to_string(publication.generation()) + " since " +
+                            json_number(*elapsed_ms) + " ms after the commit");
+    }
+    terminal.advise("next: burgee flag rollback " + printable(options.flag.name) +
+                    " --why REASON brings it back");
+    return ExitCode::kOk;
+}
+
+ExitCode rollback_flag(const Options& options, Terminal& terminal) {
+    std::optional<std::uint64_t> to_revision;
+    if (options.to_revision) {
+        if (*options.to_revision <= 0) {
+            throw Failure(ExitCode::kUsage, "--to needs a revision of burgee flag history " +
+                                                printable(options.flag.name));
+        }
+        to_revision = static_cast<std::uint64_t>(*options.to_revision);
+    }
+    sync::PgSession session(database_options(terminal));
+    const std::string& name = options.flag.name;
+    const FlagWritten written =
+        take_flag(session, FlagStore(session).rollback(name, to_revision, options.flag.why), name);
+    report(name, "rolled back", written, terminal);
+    return ExitCode::kOk;
+}
+
+ExitCode delete_flag(const Options& options, Terminal& terminal) {
+    sync::PgSession session(database_options(terminal));
+    const std::string& name = options.flag.name;
+    report(name, "deleted",
+           take_flag(session, FlagStore(session).remove(name, options.flag.why), name), terminal);
+    terminal.advise("next: burgee flag rollback " + printable(name) +
+                    " --why REASON brings it back");
+    return ExitCode::kOk;
+}
+
+/// A command that takes a name and a reason, and perhaps more.
+Command named(Options& options, const char* verb, const char* summary,
+              std::array<std::string, 2> examples, std::vector<Argument> more,
+              std::function<ExitCode(Terminal&)> run) {
+    std::vector<Argument> arguments{
+        {"NAME", &options.flag.name, "the flag's name", true},
+        {"--why", &options.flag.why, "the reason, kept in the history"}};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return {"flag", verb, summary, std::move(examples), std::move(arguments), std::move(run)};
+}
+
+}  // namespace
+
+std::vector<Command> flag_change_commands() {
+    const auto options = std::make_shared<Options>();
+    const auto run = [options](auto function) {
+        return [options, function](Terminal& terminal) { return function(*options, terminal); };
+    };
+    return {
+        {"flag",
+         "create",
+         "Creates a flag",
+         {"burgee flag create search.enhanced --status gradual_rollout --rollout 25 --why 'first "
+          "step'",
+          "burgee flag create chat --status ab_test --variant control=50 --variant treatment=50"},
+         flag_arguments(options->flag),
+         run(create_flag)},
+        {"flag",
+         "set",
+         "Changes what is given and leaves the rest",
+         {"burgee flag set search.enhanced --rollout 50 --why 'no complaints'",
+          "burgee flag set chat --variants @variants.json --expires 2027-01-31T00:00:00Z"},
+         flag_arguments(options->flag),
+         run(set_flag)},
+        named(*options, "enable", "Switches a flag on for everybody",
+              {"burgee flag enable search.enhanced --why 'rollout complete'",
+               "burgee flag enable search.enhanced -o json"},
+              {},
+              [options](Terminal& terminal) { return switch_flag(*options, "enabled", terminal); }),
+        named(
+            *options, "disable", "Switches a flag off",
+            {"burgee flag disable search.enhanced --why 'not ready'",
+             "burgee flag disable search.enhanced -o json"},
+            {},
+            [options](Terminal& terminal) { return switch_flag(*options, "disabled", terminal); }),
+        named(*options, "kill", "Switches a flag off and waits until this host answers so",
+              {"burgee flag kill search.enhanced --why 'latency alarm'",
+               "burgee flag kill search.enhanced --timeout 2 -o json"},
+              {{"--timeout", &options->timeout_seconds, "seconds to wait (default 10)"}},
+              run(kill_flag)),
+        named(*options, "rollback", "Writes a former state again; brings back a deleted flag",
+              {"burgee flag rollback search.enhanced --why 'that was wrong'",
+               "burgee flag rollback search.enhanced --to 41 --why 'as on Monday'"},
+              {{"--to", &options->to_revision, "the revision whose state it gets"}},
+              run(rollback_flag)),
+        named(*options, "delete", "Deletes a flag; its history stays",
+              {"burgee flag delete search.enhanced --why 'always on now'",
+               "burgee flag delete search.enhanced -o json"},
+              {}, run(delete_flag)),
+    };
+}
+
+}  // namespace burgee::cli

@@ -1,0 +1,155 @@
+// Turns words into the JSON columns of a flag. Weights, names and JSON are checked by sync when the
+// row is stored: one judge, the same for every way in.
+
+#include "cli/flag_definition.hpp"
+
+#include <charconv>
+#include <string_view>
+
+#include "cli/json_parts.hpp"
+#include "cli/terminal.hpp"
+#include "shm/json_text.hpp"
+
+namespace burgee::cli {
+namespace {
+
+const std::vector<std::string> kStatusNames{"disabled", "enabled", "gradual_rollout", "ab_test",
+                                            "canary"};
+
+std::string json_list(const std::vector<std::string>& texts) {
+    JsonWriter json(JsonWriter::Style::kCompact);
+    json.begin_array();
+    for (const std::string& text : texts) {
+        json.value(text);
+    }
+    return json.end_array().take();
+}
+
+/// `segments` with what --include, --exclude and --salt say.
+std::string with_lists(std::string segments, const FlagOptions& options) {
+    if (!options.include.empty()) {
+        segments = json_with(segments, "include", json_list(options.include));
+    }
+    if (!options.exclude.empty()) {
+        segments = json_with(segments, "exclude", json_list(options.exclude));
+    }
+    if (options.salt) {
+        segments = json_with(segments, "salt", json_quoted(*options.salt));
+    }
+    return segments;
+}
+
+std::optional<std::string> chosen_variants(const FlagOptions& options) {
+    if (options.variants && !options.variant.empty()) {
+        throw Failure(ExitCode::kUsage, "give either --variants or --variant, not both");
+    }
+    if (options.variants) {
+        return text_or_file(*options.variants);
+    }
+    if (!options.variant.empty()) {
+        return variants_json(options.variant);
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> optional_file(const std::optional<std::string>& text) {
+    return text ? std::optional(text_or_file(*text)) : std::nullopt;
+}
+
+void append_variant(JsonWriter& json, const std::string& text) {
+    const Failure refusal(ExitCode::kUsage, "--variant " + text +
+                                                " is not NAME=WEIGHT[:JSON], for example "
+                                                "treatment=50:{\"model\":\"gpt-4\"}");
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+        throw refusal;
+    }
+    const std::size_t colon = text.find(':', equals);
+    const char* weight_begin = text.data() + equals + 1;
+    const char* weight_end = text.data() + (colon == std::string::npos ? text.size() : colon);
+    double weight = 0;
+    const auto [end, error] = std::from_chars(weight_begin, weight_end, weight);
+    if (error != std::errc{} || end != weight_end) {
+        throw refusal;
+    }
+    const std::string config = colon == std::string::npos ? "{}" : text.substr(colon + 1);
+    if (!json_members(config)) {
+        throw refusal;
+    }
+    json.begin_object().key("name").value(text.substr(0, equals)).key("weight").value(weight);
+    json.key("config_overrides").raw(config).key("metadata").raw("{}").end_object();
+}
+
+}  // namespace
+
+std::vector<Argument> flag_arguments(FlagOptions& options) {
+    return {
+        {"NAME", &options.name, "the flag's name", true},
+        {"--status", &options.status, "what it does", false, kStatusNames},
+        {"--rollout", &options.rollout, "percent of units that take part, 0 to 100"},
+        {"--variant", &options.variant, "NAME=WEIGHT[:JSON], once for each variant"},
+        {"--variants", &options.variants, "all variants as a JSON array, or @FILE"},
+        {"--include", &options.include, "a unit that always takes part; repeat for more"},
+        {"--exclude", &options.exclude, "a unit that never takes part; repeat for more"},
+        {"--salt", &options.salt, "buckets depend on it (default: the flag's name)"},
+        {"--segments", &options.segments, "who takes part, as a JSON object, or @FILE"},
+        {"--description", &options.description, "one line for people"},
+        {"--metadata", &options.metadata, "a JSON object for tools, or @FILE"},
+        {"--expires", &options.expires, "a time such as 2027-01-31T12:00:00Z, or never"},
+        {"--why", &options.why, "the reason, kept in the history"},
+    };
+}
+
+sync::FlagRow new_flag(const FlagOptions& options) {
+    sync::FlagRow row;
+    row.name = options.name;
+    row.description = options.description;
+    row.status = options.status.value_or("disabled");
+    // A new ab_test without a number is meant for everybody; everything else starts at nobody.
+    row.rollout_percentage = options.rollout.value_or(row.status == "ab_test" ? 100 : 0);
+    row.segments_json = with_lists(optional_file(options.segments).value_or("{}"), options);
+    if (!json_member(row.segments_json, "bucketing")) {
+        row.segments_json = json_with(row.segments_json, "bucketing", "\"xxh3\"");
+    }
+    row.variants_json = chosen_variants(options).value_or("[]");
+    row.metadata_json = optional_file(options.metadata).value_or("{}");
+    if (options.expires && *options.expires != "never" && !options.expires->empty()) {
+        row.expires_at = options.expires;
+    }
+    return row;
+}
+
+sync::FlagEdit edit_of(const FlagOptions& options, const sync::FlagRow& present) {
+    sync::FlagEdit edit;
+    edit.description = options.description;
+    edit.status = options.status;
+    edit.rollout_percentage = options.rollout;
+    edit.metadata_json = optional_file(options.metadata);
+    edit.expires_at = options.expires;
+    edit.variants_json = chosen_variants(options);
+    const bool has_lists = !options.include.empty() || !options.exclude.empty() || options.salt;
+    if (options.segments || has_lists) {
+        edit.segments_json =
+            with_lists(optional_file(options.segments).value_or(present.segments_json), options);
+    }
+    const bool is_empty = !edit.description && !edit.status && !edit.rollout_percentage &&
+                          !edit.metadata_json && !edit.expires_at && !edit.variants_json &&
+                          !edit.segments_json;
+    if (is_empty) {
+        throw Failure(ExitCode::kUsage,
+                      "nothing to change: give --status, --rollout or another option of "
+                      "burgee flag set --help");
+    }
+    return edit;
+}
+
+std::string variants_json(const std::vector<std::string>& variants) {
+    JsonWriter json(JsonWriter::Style::kCompact);
+    json.begin_array();
+    for (const std::string& variant : variants) {
+        append_variant(json, variant);
+    }
+    return json.end_array().take();
+}
+
+}  // namespace burgee::cli
