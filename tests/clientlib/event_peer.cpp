@@ -163,6 +163,9 @@ bool EventPeer::serve_connection(Connection& connection) {
         complain("a frame whose header is wrong");
         return false;
     }
+    if (connection.was_lied_to) {
+        return true;
+    }
     return connection.is_greeted ? take_batch(connection, frame) : take_hello(connection, frame);
 }
 
@@ -178,6 +181,7 @@ bool EventPeer::take_hello(Connection& connection, const Bytes& frame) {
     }
     if (manners_.raw_welcome) {
         say(connection.fd, manners_.raw_welcome->data(), manners_.raw_welcome->size());
+        has_lied_ = connection.was_lied_to = true;
         return true;
     }
     const auto known = sessions_.find(hello.session_id);
@@ -195,11 +199,14 @@ bool EventPeer::take_hello(Connection& connection, const Bytes& frame) {
     } else if (known != sessions_.end()) {
         outcome = SessionOutcome::kResumed;
         welcome.last_durable_seq = known->second.durable_seq;
-        if (hello.next_seq > known->second.durable_seq + 1) {
+        if (hello.next_seq > known->second.durable_seq + 1 && !has_lied_) {
             complain("a HELLO that skips events which are not durable");
         }
     } else if (hello.next_seq != 1) {
-        complain("a new session that does not begin at 1");
+        outcome = SessionOutcome::kExpired;
+        if (!has_lied_) {
+            complain("a new session that does not begin at 1");
+        }
     }
     welcome.outcome = static_cast<std::uint32_t>(outcome);
     if (outcome != SessionOutcome::kExpired) {
@@ -244,6 +251,7 @@ bool EventPeer::take_batch(Connection& connection, const Bytes& frame) {
     }
     if (manners_.raw_ack) {
         say(connection.fd, manners_.raw_ack->data(), manners_.raw_ack->size());
+        has_lied_ = true;
         return true;
     }
     auto ack = frame_of<AckFrame>(FrameType::kAck);

@@ -75,6 +75,7 @@ private:
         int fd;
         SessionId session{};
         bool is_greeted = false;
+        bool was_lied_to = false;  ///< what it says from now on is not looked at
         std::uint32_t batches = 0;
     };
 
@@ -94,6 +95,7 @@ private:
     std::size_t connection_count_ = 0;
     std::size_t batch_count_ = 0;
     bool is_stopping_ = false;
+    bool has_lied_ = false;  ///< sent raw bytes: a client may hold strange numbers since
     int listener_ = -1;
     std::thread thread_;
 };
