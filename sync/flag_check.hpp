@@ -42,7 +42,8 @@ struct FlagVerdict {
         problems;  ///< refusals and warnings, each naming flag, field and remedy
 };
 
-/// Checks one row. Pure; any thread. Cost: linear in its texts.
+/// Checks one row. A disabled flag is refused for its name alone: what else is bad in its row only
+/// warns, so that a switch always works. Pure; any thread. Cost: linear in its texts.
 FlagVerdict check_flag(const RawFlag& row, const FlagSettings& settings);
 
 /// `name` for people: control characters and broken UTF-8 escaped, cut at 80 bytes, "(no name)"

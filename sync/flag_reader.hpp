@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -49,7 +48,7 @@ public:
         Clock now = [] { return std::chrono::steady_clock::now(); };
     };
 
-    explicit FlagReader(PgSession& session) : FlagReader(session, Options{}) {}
+    explicit FlagReader(PgSession& session);
     FlagReader(PgSession& session, Options options);
 
     /// Tells the reader which flags are published already (the last-known-good set after a
@@ -68,8 +67,13 @@ public:
     const FlagSettings& settings() const { return settings_; }
 
 private:
-    struct Position;
-    struct Reading;
+    struct Reading;  // what one transaction saw; nothing of it holds before the commit
+
+    Reading read(PgTransaction& open) const;
+    void read_increment(PgTransaction& open, Reading& reading) const;
+    void read_everything(PgTransaction& open, Reading& reading) const;
+    void take(Reading& reading);
+    void decide_about_missing(Reading& reading);
 
     PgSession& session_;
     Options options_;
@@ -80,7 +84,7 @@ private:
     std::string changed_at_;  // of revision_, to notice a database that was set back and went on
     std::chrono::steady_clock::time_point last_full_read_;
     FlagSettings settings_;
-    std::set<std::string> known_;  // names with a row, or held
+    std::set<std::string> known_;  // names with a row, and those that are held
     std::vector<ExperimentDefinition> experiments_;
     std::optional<HeldFlags> held_;
 };
