@@ -37,7 +37,7 @@ struct SpoolOptions {
 };
 
 /// The events of one client frame, already checked. `events` holds `event_count` events back to
-/// back; each begins with its size in bytes as a 32-bit number and is a multiple of 8 long.
+/// back; each begins with its size in bytes as a 32-bit number, a multiple of 8, 64 at least.
 struct StagedBatch {
     SessionId session_id{};
     std::uint64_t first_seq = 0;    ///< of the session
@@ -107,7 +107,6 @@ struct SpoolStatistics {
     std::uint64_t committed_bytes = 0;
     std::uint64_t sync_failures = 0;
     std::uint64_t quarantined_bytes = 0;
-    std::uint64_t torn_bytes = 0;  ///< dropped at the end of the last segment when it was opened
 };
 
 class Spool {

@@ -1,0 +1,296 @@
+#include "daemon/spool/segment_store.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include "daemon/spool/segment_header.hpp"
+
+namespace burgee::daemon {
+namespace {
+
+/// Spares kept beside the reserve: enough that a steady load never waits for a new file.
+constexpr std::size_t kSparesMax = 3;
+
+/// Known gaps repeated at the start of each segment, 160 KiB of them; older ones may be forgotten
+/// and would then be counted again.
+constexpr std::size_t kOpeningGapsMax = 4096;
+
+SpoolError disk_error(const SpoolDisk& disk, const std::string& what, int error) {
+    const bool is_full = is_no_space(error);
+    return {is_full ? SpoolErrorCode::kFull : SpoolErrorCode::kDiskFailed,
+            "spool " + disk.name() + ": " + what + ": " + std::strerror(error) +
+                (is_full ? "; free some room, events are refused until then"
+                         : "; events are refused until the disk works again")};
+}
+
+}  // namespace
+
+bool is_no_space(int error) {
+    return error == ENOSPC || error == EDQUOT;
+}
+
+bool is_known_gap(const std::vector<GapRecord>& known_gaps, const GapRecord& gap) {
+    return std::any_of(known_gaps.begin(), known_gaps.end(), [&](const GapRecord& known) {
+        if (gap.count == 0) {
+            return known.segment_no == gap.segment_no && known.offset == gap.offset;
+        }
+        return known.first_lsn <= gap.first_lsn &&
+               gap.first_lsn + gap.count <= known.first_lsn + known.count;
+    });
+}
+
+SegmentStore::SegmentStore(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& options,
+                           std::deque<Segment> segments, std::vector<std::string> spares)
+    : disk_(std::move(disk)),
+      options_(options),
+      segments_(std::move(segments)),
+      spares_(std::move(spares)) {
+    if (!segments_.empty()) {
+        next_segment_no_ = segments_.back().header.segment_no + 1;
+    }
+    for (const std::string& spare : spares_) {
+        const std::string digits = spare.substr(std::strlen(kSparePrefix));
+        next_spare_no_ =
+            std::max<std::uint64_t>(next_spare_no_, std::strtoull(digits.c_str(), nullptr, 10) + 1);
+    }
+}
+
+std::string SegmentStore::next_spare_name() {
+    return kSparePrefix + std::to_string(next_spare_no_++);
+}
+
+SpoolResult<void> SegmentStore::remove_discarded() {
+    for (const std::string& name : discarded_) {
+        const int error = disk_->remove(name);
+        if (error != 0 && error != ENOENT) {
+            return disk_error(*disk_, "cannot remove segment " + name, error);
+        }
+    }
+    // Names must be durable before a recycled file's first byte changes: else a power cut could
+    // leave the old name on the new contents.
+    if (const int error = disk_->sync_names()) {
+        return disk_error(*disk_, "cannot sync the directory", error);
+    }
+    discarded_.clear();
+    return {};
+}
+
+SpoolResult<std::string> SegmentStore::take_spare(bool is_urgent) {
+    const std::size_t reserved = is_urgent ? 0 : 1;
+    if (spares_.size() > reserved) {
+        std::string name = spares_.back();
+        spares_.pop_back();
+        return name;
+    }
+    const std::uint64_t files = segments_.size() + spares_.size();
+    if ((files + 1) * options_.segment_size_bytes > options_.cap_bytes) {
+        return SpoolError{SpoolErrorCode::kFull,
+                          "spool " + disk_->name() +
+                              ": at its cap; events are refused until PostgreSQL takes some"};
+    }
+    std::string name = next_spare_name();
+    std::unique_ptr<SpoolFile> file;
+    int error = disk_->open(name, true, &file);
+    if (error == 0) {
+        error = file->allocate(options_.segment_size_bytes);
+    }
+    if (error != 0) {
+        disk_->remove(name);
+        return disk_error(*disk_, "no room for another segment", error);
+    }
+    return name;
+}
+
+SpoolResult<Segment> SegmentStore::write_opening(const SegmentPlan& plan,
+                                                 const std::string& spare) {
+    Segment segment;
+    segment.name = segment_file_name(plan.first_lsn);
+    segment.header.spool_id = plan.spool_id;
+    segment.header.segment_no = next_segment_no_;
+    segment.header.first_lsn = plan.first_lsn;
+    segment.header.salt = random_number();
+    segment.header.segment_size = options_.segment_size_bytes;
+    FrameGroup opening;
+    opening.add_sessions(*plan.sessions, plan.first_lsn);
+    opening.add_gaps(std::span(lost_).last(std::min(lost_.size(), kOpeningGapsMax)),
+                     plan.first_lsn);
+    const std::size_t frames = opening.frames().size();
+    opening.seal(0, frames, segment.header.salt, plan.first_lsn - 1);
+    const auto page = encode_segment_header(segment.header);
+    std::vector<std::byte> bytes(page.begin(), page.end());
+    const auto frame_bytes = opening.bytes(0, frames);
+    bytes.insert(bytes.end(), frame_bytes.begin(), frame_bytes.end());
+
+    std::unique_ptr<SpoolFile> file;
+    int error = disk_->open(spare, false, &file);
+    if (error == 0 && file->size_bytes() < options_.segment_size_bytes) {
+        error = file->allocate(options_.segment_size_bytes);
+    }
+    if (error == 0) {
+        error = file->write(bytes, 0);
+    }
+    if (error == 0) {
+        error = file->sync();
+    }
+    if (error != 0) {
+        disk_->remove(spare);
+        return disk_error(*disk_, "cannot begin segment " + segment.name, error);
+    }
+    error = disk_->rename(spare, segment.name);
+    if (error == 0) {
+        error = disk_->sync_names();
+    }
+    if (error != 0) {
+        discarded_.push_back(segment.name);
+        return disk_error(*disk_, "cannot name segment " + segment.name, error);
+    }
+    segment.file = std::move(file);
+    segment.end_lsn = plan.first_lsn;
+    segment.end_offset = bytes.size();
+    return segment;
+}
+
+SpoolResult<Segment> SegmentStore::begin(const SegmentPlan& plan) {
+    const std::lock_guard lock(mutex_);
+    if (const auto removed = remove_discarded(); !removed) {
+        return removed.error();
+    }
+    const auto spare = take_spare(plan.is_urgent);
+    if (!spare) {
+        return spare.error();
+    }
+    // A segment without events has the name that the new one takes; it is replaced by the rename.
+    const bool replaces =
+        !segments_.empty() && segments_.back().name == segment_file_name(plan.first_lsn);
+    auto segment = write_opening(plan, *spare);
+    if (!segment) {
+        return segment;
+    }
+    if (replaces) {
+        segments_.pop_back();
+    }
+    ++next_segment_no_;
+    segments_.push_back(*segment);
+    return segment;
+}
+
+void SegmentStore::extend(const std::vector<SegmentExtent>& extents) {
+    const std::lock_guard lock(mutex_);
+    for (const SegmentExtent& extent : extents) {
+        // The newest are at the end, and a group spans few.
+        const auto found = std::find_if(segments_.rbegin(), segments_.rend(),
+                                        [&](const auto& each) { return each.name == extent.name; });
+        found->end_lsn = extent.end_lsn;
+        found->end_offset = extent.end_offset;
+    }
+    in_use_segment_no_ = segments_.back().header.segment_no;
+}
+
+void SegmentStore::discard(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    if (!segments_.empty() && segments_.back().name == name) {
+        segments_.pop_back();
+        discarded_.push_back(name);
+    }
+}
+
+void SegmentStore::prepare_reserve() {
+    const std::lock_guard lock(mutex_);
+    if (spares_.empty()) {
+        if (auto spare = take_spare(true)) {
+            spares_.push_back(*spare);
+        }
+    }
+}
+
+void SegmentStore::note_known_gaps(const std::vector<GapRecord>& gaps) {
+    const std::lock_guard lock(mutex_);
+    lost_.insert(lost_.end(), gaps.begin(), gaps.end());
+}
+
+void SegmentStore::quarantine(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    disk_->rename(name, "quarantine/" + name);
+}
+
+std::optional<Segment> SegmentStore::segment_at(std::uint64_t lsn) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(segments_.begin(), segments_.end(),
+                                    [lsn](const Segment& each) { return lsn < each.end_lsn; });
+    return found == segments_.end() ? std::nullopt : std::optional(*found);
+}
+
+void SegmentStore::release(std::uint64_t next_lsn) {
+    const std::lock_guard lock(mutex_);
+    released_lsn_ = std::max(released_lsn_, next_lsn);
+    const auto is_needed = [this](const Segment& each) {
+        return each.end_lsn > released_lsn_ || each.header.segment_no >= in_use_segment_no_;
+    };
+    auto kept = static_cast<std::uint64_t>(
+        std::find_if(segments_.begin(), segments_.end(), is_needed) - segments_.begin());
+    for (; kept * options_.segment_size_bytes > options_.replay_window_bytes; --kept) {
+        const std::string name = segments_.front().name;
+        const std::string spare = next_spare_name();
+        const bool is_wanted = spares_.size() < kSparesMax;
+        const int error = is_wanted ? disk_->rename(name, spare) : disk_->remove(name);
+        if (error != 0) {
+            return;
+        }
+        if (is_wanted) {
+            spares_.push_back(spare);
+        }
+        segments_.pop_front();
+    }
+}
+
+bool SegmentStore::note_lost(const GapRecord& gap) {
+    const std::lock_guard lock(mutex_);
+    const bool is_known = is_known_gap(lost_, gap);
+    if (!is_known) {
+        lost_.push_back(gap);
+        unwritten_gaps_.push_back(gap);
+    }
+    return !is_known;
+}
+
+std::uint64_t SegmentStore::oldest_lsn(std::uint64_t otherwise) const {
+    const std::lock_guard lock(mutex_);
+    return segments_.empty() ? otherwise : segments_.front().header.first_lsn;
+}
+
+std::vector<GapRecord> SegmentStore::unwritten_gaps() const {
+    const std::lock_guard lock(mutex_);
+    return unwritten_gaps_;
+}
+
+void SegmentStore::note_written(std::size_t count) {
+    const std::lock_guard lock(mutex_);
+    unwritten_gaps_.erase(unwritten_gaps_.begin(),
+                          unwritten_gaps_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+std::uint64_t SegmentStore::lost_from(std::uint64_t lsn) const {
+    std::uint64_t lost = 0;
+    for (const GapRecord& gap : lost_) {
+        const std::uint64_t end = gap.first_lsn + gap.count;
+        lost += end > lsn ? end - std::max(gap.first_lsn, lsn) : 0;
+    }
+    return lost;
+}
+
+void SegmentStore::describe(SpoolStatistics* statistics) const {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t end = statistics->durable_end_lsn;
+    const std::uint64_t oldest = segments_.empty() ? end : segments_.front().header.first_lsn;
+    const std::uint64_t waiting_from = std::min(end, std::max(oldest, released_lsn_));
+    statistics->oldest_lsn = oldest;
+    statistics->released_lsn = released_lsn_;
+    statistics->events_lost = lost_from(0);
+    statistics->events_in_spool = end - waiting_from - lost_from(waiting_from);
+    statistics->segments = segments_.size();
+    statistics->size_bytes = (segments_.size() + spares_.size()) * options_.segment_size_bytes;
+}
+
+}  // namespace burgee::daemon

@@ -1,0 +1,121 @@
+#pragma once
+
+// The segment files of one spool: begins new ones, recycles delivered ones, and knows what was
+// lost. Relied on by the spool's writer and reader; thread-safe, because those are two threads.
+//
+// Invariants:
+//   1. A segment has its name only once its header and sessions are on disk; before, it is a spare.
+//   2. Segments are ordered by first LSN and the newest is the only one that grows.
+//   3. A segment opens with every session and every known gap, so older ones may go.
+//   4. One spare is kept in reserve for a restart or a failed segment on a full disk.
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/spool/frame_group.hpp"
+#include "daemon/spool/spool.hpp"
+#include "daemon/spool/spool_format.hpp"
+
+namespace burgee::daemon {
+
+struct Segment {
+    SegmentHeader header{};
+    std::string name;
+    std::shared_ptr<SpoolFile> file;
+    std::uint64_t end_lsn = 0;     ///< one past its last durable event
+    std::uint64_t end_offset = 0;  ///< of its durable frames
+};
+
+/// What to begin a segment with.
+struct SegmentPlan {
+    SpoolId spool_id{};
+    std::uint64_t first_lsn = 0;
+    bool is_urgent = false;  ///< may take the reserve
+    const std::vector<SessionPosition>* sessions = nullptr;
+};
+
+/// How far one segment is durable.
+struct SegmentExtent {
+    std::string name;
+    std::uint64_t end_lsn = 0;
+    std::uint64_t end_offset = 0;
+};
+
+class SegmentStore {
+public:
+    /// `segments` in LSN order, all closed; `spares` are files that may be overwritten.
+    SegmentStore(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& options,
+                 std::deque<Segment> segments, std::vector<std::string> spares);
+
+    // ---- writer ----
+
+    /// Begins a segment; it is durable, with its opening frames, when this returns.
+    /// @error kFull, kDiskFailed
+    SpoolResult<Segment> begin(const SegmentPlan& plan);
+    /// A group is durable and reached these ends. Until then none of its segments is released.
+    void extend(const std::vector<SegmentExtent>& extents);
+    /// Takes back a segment that begin() made and whose group failed.
+    void discard(const std::string& name);
+    /// Tries to have a spare in reserve. Call when idle.
+    void prepare_reserve();
+    /// Gaps that an earlier recovery wrote down.
+    void note_known_gaps(const std::vector<GapRecord>& gaps);
+    /// A damaged file whose loss is written down by now: out of the way, but kept.
+    void quarantine(const std::string& name);
+
+    // ---- reader ----
+
+    /// The first segment that holds or follows `lsn`.
+    std::optional<Segment> segment_at(std::uint64_t lsn) const;
+    void release(std::uint64_t next_lsn);
+    /// Notes damage found while reading, once. @return false if it was known.
+    bool note_lost(const GapRecord& gap);
+
+    // ---- both ----
+
+    std::uint64_t oldest_lsn(std::uint64_t otherwise) const;
+    /// Gaps found and not yet written down.
+    std::vector<GapRecord> unwritten_gaps() const;
+    /// The first `count` of them are on disk now.
+    void note_written(std::size_t count);
+    /// Fills in what this class knows.
+    void describe(SpoolStatistics* statistics) const;
+
+private:
+    SpoolResult<std::string> take_spare(bool is_urgent);
+    SpoolResult<void> remove_discarded();
+    SpoolResult<Segment> write_opening(const SegmentPlan& plan, const std::string& spare);
+    std::string next_spare_name();
+    std::uint64_t lost_from(std::uint64_t lsn) const;
+
+    std::unique_ptr<SpoolDisk> disk_;
+    SpoolOptions options_;
+    mutable std::mutex mutex_;
+    std::deque<Segment> segments_;
+    std::vector<std::string> spares_;
+    std::vector<std::string> discarded_;
+    std::vector<GapRecord> lost_;
+    std::vector<GapRecord> unwritten_gaps_;
+    std::uint64_t next_segment_no_ = 1;
+    std::uint64_t next_spare_no_ = 1;
+    std::uint64_t released_lsn_ = 1;
+    std::uint64_t in_use_segment_no_ = 0;  ///< this one and later ones may grow
+};
+
+/// How the name of every spare file begins.
+inline constexpr const char* kSparePrefix = "spare.";
+
+/// Whether `gap` was counted before: its events are in a known gap, or it is the same place.
+bool is_known_gap(const std::vector<GapRecord>& known_gaps, const GapRecord& gap);
+
+/// Whether the system said that there is no room, which passes, rather than that the disk is
+/// broken.
+bool is_no_space(int error);
+
+}  // namespace burgee::daemon

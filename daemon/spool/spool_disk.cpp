@@ -1,0 +1,183 @@
+#include "daemon/spool/spool_disk.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "daemon/spool/mutations.hpp"
+
+namespace burgee::daemon {
+namespace {
+
+/// A file descriptor that closes itself.
+class Descriptor {
+public:
+    explicit Descriptor(int number = -1) : number_(number) {}
+    ~Descriptor() {
+        if (number_ >= 0) {
+            ::close(number_);
+        }
+    }
+    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    int get() const { return number_; }
+
+private:
+    int number_;
+};
+
+class RealFile final : public SpoolFile {
+public:
+    explicit RealFile(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+
+    int read(std::span<std::byte> target, std::uint64_t offset,
+             std::size_t* read_bytes) const override {
+        *read_bytes = 0;
+        while (*read_bytes < target.size()) {
+            const ssize_t part =
+                ::pread(descriptor_.get(), target.data() + *read_bytes, target.size() - *read_bytes,
+                        static_cast<off_t>(offset + *read_bytes));
+            if (part < 0 && errno != EINTR) {
+                return errno;
+            }
+            if (part == 0) {
+                break;
+            }
+            *read_bytes += part > 0 ? static_cast<std::size_t>(part) : 0;
+        }
+        return 0;
+    }
+
+    int write(std::span<const std::byte> source, std::uint64_t offset) override {
+        while (!source.empty()) {
+            const ssize_t part = ::pwrite(descriptor_.get(), source.data(), source.size(),
+                                          static_cast<off_t>(offset));
+            if (part < 0 && errno != EINTR) {
+                return errno;
+            }
+            if (part > 0) {
+                source = source.subspan(static_cast<std::size_t>(part));
+                offset += static_cast<std::uint64_t>(part);
+            }
+        }
+        return 0;
+    }
+
+    int sync() override {
+        if (kMutateNoFdatasync) {
+            return 0;
+        }
+        return ::fdatasync(descriptor_.get()) == 0 ? 0 : errno;
+    }
+
+    int allocate(std::uint64_t size_bytes) override {
+        return ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size_bytes));
+    }
+
+    std::uint64_t size_bytes() const override {
+        struct stat status {};
+        return ::fstat(descriptor_.get(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size)
+                                                        : 0;
+    }
+
+private:
+    Descriptor descriptor_;
+};
+
+class RealDisk final : public SpoolDisk {
+public:
+    explicit RealDisk(std::string path) : path_(std::move(path)) {}
+
+    std::string name() const override { return path_; }
+
+    int lock() override {
+        directory_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (directory_.get() < 0) {
+            return errno;
+        }
+        lock_ = Descriptor(
+            ::openat(directory_.get(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+        if (lock_.get() < 0) {
+            return errno;
+        }
+        // An open-file-description lock: the kernel drops it with the last descriptor, however the
+        // process ended, and closing some other descriptor of the file does not.
+        struct flock whole_file {};
+        whole_file.l_type = F_WRLCK;
+        whole_file.l_whence = SEEK_SET;
+        if (::fcntl(lock_.get(), F_OFD_SETLK, &whole_file) != 0) {
+            return errno == EACCES ? EAGAIN : errno;
+        }
+        if (::mkdirat(directory_.get(), "quarantine", 0700) != 0 && errno != EEXIST) {
+            return errno;
+        }
+        return 0;
+    }
+
+    int list(std::vector<std::string>* names) const override {
+        const int copy = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR* stream = copy < 0 ? nullptr : ::fdopendir(copy);
+        if (stream == nullptr) {
+            const int error = errno;
+            if (copy >= 0) {
+                ::close(copy);
+            }
+            return error;
+        }
+        names->clear();
+        errno = 0;
+        while (const dirent* entry = ::readdir(stream)) {
+            names->emplace_back(entry->d_name);
+        }
+        const int error = errno;
+        ::closedir(stream);
+        return error;
+    }
+
+    int open(const std::string& file_name, bool create, std::unique_ptr<SpoolFile>* file) override {
+        const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_TRUNC : 0);
+        Descriptor descriptor(::openat(directory_.get(), file_name.c_str(), flags, 0600));
+        if (descriptor.get() < 0) {
+            return errno;
+        }
+        *file = std::make_unique<RealFile>(std::move(descriptor));
+        return 0;
+    }
+
+    int rename(const std::string& from, const std::string& to) override {
+        return ::renameat(directory_.get(), from.c_str(), directory_.get(), to.c_str()) == 0
+                   ? 0
+                   : errno;
+    }
+
+    int remove(const std::string& file_name) override {
+        return ::unlinkat(directory_.get(), file_name.c_str(), 0) == 0 ? 0 : errno;
+    }
+
+    int sync_names() override {
+        if (kMutateNoFdatasync) {
+            return 0;
+        }
+        return ::fsync(directory_.get()) == 0 ? 0 : errno;
+    }
+
+private:
+    std::string path_;
+    Descriptor directory_;
+    Descriptor lock_;
+};
+
+}  // namespace
+
+std::unique_ptr<SpoolDisk> make_directory_disk(std::string path) {
+    return std::make_unique<RealDisk>(std::move(path));
+}
+
+}  // namespace burgee::daemon

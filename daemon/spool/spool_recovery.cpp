@@ -1,0 +1,218 @@
+#include "daemon/spool/spool_recovery.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "daemon/spool/segment_header.hpp"
+#include "daemon/spool/segment_scan.hpp"
+
+namespace burgee::daemon {
+namespace {
+
+/// Damaged bytes kept for a person to look at; beyond either bound they are only counted.
+constexpr std::uint64_t kQuarantineCopyMax = 1ULL << 20;
+constexpr std::uint64_t kQuarantineTotalMax = 64ULL << 20;
+/// Damage of a file that is kept whole.
+constexpr std::size_t kNoSegment = static_cast<std::size_t>(-1);
+
+SpoolError io_error(const SpoolDisk& disk, const std::string& what, int error) {
+    return {SpoolErrorCode::kIo,
+            "spool " + disk.name() + ": " + what + ": " + std::strerror(error)};
+}
+
+/// A file whose name says it is a segment.
+struct Found {
+    std::string name;
+    std::unique_ptr<SpoolFile> file;
+    SegmentHeader header{};
+    bool is_readable = false;
+};
+
+class Recovery {
+public:
+    Recovery(SpoolDisk& disk, const SpoolOptions& options)
+        : disk_(disk),
+          options_(options),
+          result_{{}, {}, SessionPositions(session_count_max(options)), {}, 1, {}, {}, {}, 0} {}
+
+    SpoolResult<RecoveredSpool> run() {
+        if (auto listed = list(); !listed) {
+            return listed.error();
+        }
+        for (auto each = found_.begin(); each != found_.end(); ++each) {
+            const auto next = std::next(each);
+            const auto successor = next == found_.end() ? std::nullopt : std::optional(next->first);
+            if (each->second.is_readable) {
+                take_segment(each->second, successor);
+            } else {
+                take_unreadable(each->first, each->second, successor);
+            }
+        }
+        if (!result_.segments.empty()) {
+            result_.spool_id = result_.segments.back().header.spool_id;
+        }
+        sort_out_damage();
+        if (auto synced = sync_newest(); !synced) {
+            return synced.error();
+        }
+        return std::move(result_);
+    }
+
+private:
+    SpoolResult<void> list() {
+        std::vector<std::string> names;
+        if (const int error = disk_.list(&names)) {
+            return io_error(disk_, "cannot list the directory", error);
+        }
+        for (const std::string& name : names) {
+            if (name.starts_with(kSparePrefix)) {
+                result_.spares.push_back(name);
+            }
+            const auto first_lsn = parse_segment_file_name(name);
+            if (!first_lsn) {
+                continue;
+            }
+            Found found;
+            found.name = name;
+            if (const int error = disk_.open(name, false, &found.file)) {
+                return io_error(disk_, "cannot open segment " + name, error);
+            }
+            const HeaderState state = read_segment_header(*found.file, &found.header);
+            if (state == HeaderState::kNewer) {
+                return SpoolError{SpoolErrorCode::kNewerFormat,
+                                  "spool " + disk_.name() + ": segment " + name +
+                                      " was written by a later burgee; install that version again, "
+                                      "or let it deliver what it holds first"};
+            }
+            found.is_readable = state == HeaderState::kGood && found.header.first_lsn == *first_lsn;
+            found_.emplace(*first_lsn, std::move(found));
+        }
+        return {};
+    }
+
+    void take_segment(Found& found, std::optional<std::uint64_t> successor) {
+        const auto visit = [this](const FrameView& frame) {
+            if (frame.type() == SpoolFrameType::kEvents) {
+                result_.sessions.note_events(frame.payload);
+            } else if (frame.type() == SpoolFrameType::kSessions) {
+                result_.sessions.note_sessions(frame.payload);
+            } else if (frame.type() == SpoolFrameType::kGap) {
+                take_gap_records(frame.payload);
+            }
+        };
+        SegmentScan scan = scan_segment(*found.file, found.header, successor, visit);
+        Segment segment;
+        segment.header = found.header;
+        segment.name = found.name;
+        segment.file = std::move(found.file);
+        segment.end_lsn = scan.end_lsn;
+        segment.end_offset = scan.end_offset;
+        result_.next_lsn = scan.end_lsn;
+        result_.segments.push_back(std::move(segment));
+        for (const DamagedRange& range : scan.damage) {
+            damage_.push_back(
+                {{range.first_lsn, range.count, range.segment_no, range.offset, range.size_bytes},
+                 result_.segments.size() - 1});
+        }
+    }
+
+    /// Nothing in the file can be believed without its salt. If it is the newest, its last LSN is
+    /// unknown too: the next event gets a number that no event in there can have had.
+    void take_unreadable(std::uint64_t first_lsn, const Found& found,
+                         std::optional<std::uint64_t> successor) {
+        const std::uint64_t size_bytes = found.file->size_bytes();
+        const std::uint64_t end_lsn =
+            successor.value_or(first_lsn + size_bytes / kSpoolEventSizeMin);
+        result_.next_lsn = end_lsn;
+        result_.unreadable.push_back(found.name);
+        damage_.push_back({{first_lsn, end_lsn - first_lsn, 0, 0, size_bytes}, kNoSegment});
+    }
+
+    void take_gap_records(std::span<const std::byte> payload) {
+        for (; payload.size() >= sizeof(GapRecord); payload = payload.subspan(sizeof(GapRecord))) {
+            GapRecord record{};
+            std::memcpy(&record, payload.data(), sizeof record);
+            result_.known_gaps.push_back(record);
+        }
+    }
+
+    /// Damage written down earlier is known; the rest is new, and its bytes are kept.
+    void sort_out_damage() {
+        const std::uint64_t oldest_lsn = found_.empty() ? result_.next_lsn : found_.begin()->first;
+        std::erase_if(result_.known_gaps, [oldest_lsn](const GapRecord& gap) {
+            return gap.first_lsn + gap.count < oldest_lsn;
+        });
+        drop_repeated(&result_.known_gaps);
+        for (const auto& [gap, segment_index] : damage_) {
+            if (!is_known_gap(result_.known_gaps, gap)) {
+                result_.fresh_gaps.push_back(gap);
+                if (segment_index != kNoSegment) {
+                    keep_bytes(gap, result_.segments[segment_index]);
+                }
+            }
+        }
+    }
+
+    /// Every segment repeats what the ones before it knew.
+    static void drop_repeated(std::vector<GapRecord>* gaps) {
+        std::vector<GapRecord> distinct;
+        for (const GapRecord& gap : *gaps) {
+            if (!is_known_gap(distinct, gap)) {
+                distinct.push_back(gap);
+            }
+        }
+        gaps->swap(distinct);
+    }
+
+    void keep_bytes(const GapRecord& gap, const Segment& segment) {
+        const std::uint64_t size_bytes = std::min(gap.size_bytes, kQuarantineCopyMax);
+        if (result_.quarantined_bytes + size_bytes > kQuarantineTotalMax) {
+            return;
+        }
+        std::vector<std::byte> bytes(size_bytes);
+        std::size_t read_bytes = 0;
+        std::unique_ptr<SpoolFile> copy;
+        const std::string name = "quarantine/" + segment.name + "-" + std::to_string(gap.offset);
+        // Keeping them is a kindness, not a promise: a disk that cannot is in trouble enough.
+        if (segment.file->read(bytes, gap.offset, &read_bytes) == 0 &&
+            disk_.open(name, true, &copy) == 0 && copy->write(bytes, 0) == 0) {
+            result_.quarantined_bytes += size_bytes;
+        }
+    }
+
+    /// After a kill, the last frames may be in the page cache alone; from now on they count as
+    /// durable, so they must be.
+    SpoolResult<void> sync_newest() {
+        int error = result_.segments.empty() ? 0 : result_.segments.back().file->sync();
+        if (error == 0) {
+            error = disk_.sync_names();
+        }
+        if (error != 0) {
+            SpoolError failed = io_error(disk_, "cannot sync what is there", error);
+            failed.code = SpoolErrorCode::kDiskFailed;
+            return failed;
+        }
+        return {};
+    }
+
+    SpoolDisk& disk_;
+    const SpoolOptions& options_;
+    RecoveredSpool result_;
+    std::map<std::uint64_t, Found> found_;
+    std::vector<std::pair<GapRecord, std::size_t>> damage_;
+};
+
+}  // namespace
+
+std::size_t session_count_max(const SpoolOptions& options) {
+    const std::uint64_t fit = options.segment_size_bytes / 4 / sizeof(SessionRecord);
+    return static_cast<std::size_t>(std::min<std::uint64_t>(kSessionCountMax, fit));
+}
+
+SpoolResult<RecoveredSpool> recover_spool(SpoolDisk& disk, const SpoolOptions& options) {
+    return Recovery(disk, options).run();
+}
+
+}  // namespace burgee::daemon

@@ -1,0 +1,235 @@
+#include "daemon/spool/spool_writer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace burgee::daemon {
+namespace {
+
+/// A damaged opening costs at most this much of the sessions' memory.
+constexpr std::uint64_t kSessionsIntervalBytes = 8ULL << 20;
+/// Gaps written down with one group, 40 KiB of them; more wait for the next one.
+constexpr std::size_t kGapsInGroupMax = 1024;
+
+/// Whether `events` are `count` well-formed events and nothing else.
+bool is_event_sequence(std::span<const std::byte> events, std::uint32_t count) {
+    std::size_t offset = 0;
+    for (std::uint32_t index = 0; index < count; ++index) {
+        std::uint32_t size_bytes = 0;
+        if (events.size() - offset < kSpoolEventSizeMin) {
+            return false;
+        }
+        std::memcpy(&size_bytes, events.data() + offset, sizeof size_bytes);
+        if (size_bytes < kSpoolEventSizeMin || size_bytes % 8 != 0 ||
+            size_bytes > events.size() - offset) {
+            return false;
+        }
+        offset += size_bytes;
+    }
+    return offset == events.size();
+}
+
+}  // namespace
+
+SpoolWriter::SpoolWriter(SegmentStore& store, const SpoolOptions& options,
+                         SessionPositions sessions, const SpoolId& spool_id, std::uint64_t next_lsn)
+    : store_(store),
+      options_(options),
+      sessions_(std::move(sessions)),
+      spool_id_(spool_id),
+      next_lsn_(next_lsn),
+      durable_end_lsn_(next_lsn) {}
+
+bool SpoolWriter::open_first() {
+    if (!begin_segment(durable_end_lsn_, true)) {
+        return false;
+    }
+    store_.prepare_reserve();
+    while (!store_.unwritten_gaps().empty()) {
+        if (!store_group()) {
+            return false;
+        }
+    }
+    store_.extend({});
+    return true;
+}
+
+SpoolResult<std::uint64_t> SpoolWriter::stage(const StagedBatch& batch) {
+    const bool is_consistent = batch.event_count <= batch.seq_count && batch.seq_count > 0 &&
+                               batch.first_seq > 0 && batch.events.size() <= kFrameEventsSizeMax &&
+                               is_event_sequence(batch.events, batch.event_count);
+    if (!is_consistent) {
+        return SpoolError{SpoolErrorCode::kTooBig, "a batch that contradicts itself or its limits"};
+    }
+    const std::uint64_t first_lsn = next_lsn_;
+    group_.add_events(batch, first_lsn);
+    next_lsn_ += batch.event_count;
+    return first_lsn;
+}
+
+SpoolResult<void> SpoolWriter::commit() {
+    if (group_.is_empty()) {
+        return {};
+    }
+    is_watermark_due_ = true;
+    return store_group();
+}
+
+SpoolResult<void> SpoolWriter::write_watermark() {
+    if (active_) {
+        store_.prepare_reserve();
+    }
+    if (!group_.is_empty()) {
+        return commit();
+    }
+    const bool is_due = is_watermark_due_ || !store_.unwritten_gaps().empty();
+    if (!is_due || !active_) {
+        return {};
+    }
+    group_.add_watermark(next_lsn_);
+    auto stored = store_group();
+    is_watermark_due_ = !stored;
+    return stored;
+}
+
+SpoolResult<void> SpoolWriter::change_id(const SpoolId& spool_id) {
+    if (auto stored = commit(); !stored) {
+        return stored;
+    }
+    const SpoolId previous = std::exchange(spool_id_, spool_id);
+    auto begun = begin_segment(durable_end_lsn_, true);
+    if (!begun) {
+        spool_id_ = previous;
+    }
+    return begun;
+}
+
+void SpoolWriter::add_bookkeeping() {
+    const std::uint64_t table_bytes = sessions_.size() * sizeof(SessionRecord);
+    if (bytes_since_sessions_ > std::max(kSessionsIntervalBytes, 8 * table_bytes)) {
+        group_.add_sessions(sessions_.all(), next_lsn_);
+        bytes_since_sessions_ = 0;
+    }
+    const auto gaps = store_.unwritten_gaps();
+    gaps_in_group_ = std::min(gaps.size(), kGapsInGroupMax);
+    group_.add_gaps(std::span(gaps).first(gaps_in_group_), next_lsn_);
+}
+
+SpoolResult<void> SpoolWriter::store_group() {
+    add_bookkeeping();
+    Progress progress;
+    while (progress.frames_done < group_.frames().size()) {
+        if (auto stored = store_part(&progress); !stored) {
+            forget_group(&progress);
+            return stored;
+        }
+    }
+    take_over_group(progress);
+    return {};
+}
+
+SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
+    const std::size_t begin = progress->frames_done;
+    const std::uint64_t first_lsn = group_.frames()[begin].first_lsn;
+    if (!active_) {
+        if (auto begun = begin_segment(first_lsn, progress->failures > 0); !begun) {
+            return begun;
+        }
+        progress->begun.push_back(active_->name);
+    }
+    const std::size_t end = begin + count_fitting(begin);
+    if (end == begin) {
+        active_.reset();
+        return {};
+    }
+    group_.seal(begin, end, active_->salt, durable_end_lsn_ - 1);
+    const auto bytes = group_.bytes(begin, end);
+    int error = active_->file->write(bytes, active_->offset);
+    if (error == 0) {
+        error = active_->file->sync();
+    }
+    if (error == 0) {
+        active_->offset += bytes.size();
+        progress->extents.push_back(
+            {active_->name, group_.frames()[end - 1].end_lsn, active_->offset});
+        progress->frames_done = end;
+        return {};
+    }
+    return give_up_segment(progress, error);
+}
+
+SpoolResult<void> SpoolWriter::give_up_segment(Progress* progress, int error) {
+    ++sync_failures_;
+    // Everything of this group goes into fresh segments: the kernel may have thrown the pages of
+    // the failed one away and would call a second sync of it a success.
+    discard_begun(progress);
+    progress->extents.clear();
+    progress->frames_done = 0;
+    if (++progress->failures < 2) {
+        return {};
+    }
+    const auto code = is_no_space(error) ? SpoolErrorCode::kFull : SpoolErrorCode::kDiskFailed;
+    return SpoolError{code, std::string("the spool's disk failed twice running: ") +
+                                std::strerror(error) + "; events are refused until it works"};
+}
+
+void SpoolWriter::discard_begun(Progress* progress) {
+    active_.reset();
+    for (auto name = progress->begun.rbegin(); name != progress->begun.rend(); ++name) {
+        store_.discard(*name);
+    }
+    progress->begun.clear();
+}
+
+SpoolResult<void> SpoolWriter::begin_segment(std::uint64_t first_lsn, bool is_urgent) {
+    const auto sessions = sessions_.all();
+    const auto begun = store_.begin({spool_id_, first_lsn, is_urgent, &sessions});
+    if (!begun) {
+        return begun.error();
+    }
+    const Segment& segment = *begun;
+    active_ = Active{segment.name, segment.file, segment.header.salt, segment.end_offset};
+    bytes_since_sessions_ = 0;
+    return {};
+}
+
+std::size_t SpoolWriter::count_fitting(std::size_t begin) const {
+    const auto& frames = group_.frames();
+    const std::uint64_t room = options_.segment_size_bytes - active_->offset;
+    std::uint64_t size_bytes = 0;
+    std::size_t index = begin;
+    while (index < frames.size() && size_bytes + frames[index].size_bytes <= room) {
+        size_bytes += frames[index].size_bytes;
+        ++index;
+    }
+    return index - begin;
+}
+
+void SpoolWriter::take_over_group(const Progress& progress) {
+    for (const FrameGroup::Frame& frame : group_.frames()) {
+        if (frame.type == SpoolFrameType::kEvents) {
+            sessions_.note_events(group_.payload(frame));
+        }
+    }
+    store_.extend(progress.extents);
+    store_.note_written(gaps_in_group_);
+    durable_end_lsn_ = next_lsn_;
+    ++commits_;
+    committed_bytes_ += group_.size_bytes();
+    bytes_since_sessions_ += group_.size_bytes();
+    group_.clear();
+}
+
+void SpoolWriter::forget_group(Progress* progress) {
+    discard_begun(progress);
+    group_.clear();
+    next_lsn_ = durable_end_lsn_;
+}
+
+void SpoolWriter::describe(SpoolStatistics* statistics) const {
+    statistics->commits = commits_;
+    statistics->committed_bytes = committed_bytes_;
+    statistics->sync_failures = sync_failures_;
+}
+
+}  // namespace burgee::daemon
