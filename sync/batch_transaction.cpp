@@ -26,6 +26,8 @@ constexpr std::size_t kMergeRowsMax = 4'096;
 constexpr std::size_t kKeptEventsMax = 10'000;
 constexpr std::size_t kKeptSizeMax = 4 << 20;
 
+constexpr const char* kTemporaryTable = "pg_temp.burgee_raw_rows";
+
 constexpr const char* kAdvanceCursor =
     "UPDATE burgee.spool_cursor SET next_lsn = $3, updated_at = now()"
     " WHERE spool_id = $1 AND next_lsn = $2";
@@ -41,9 +43,16 @@ constexpr const char* kMerge =
     " min = least(u.min, excluded.min), max = greatest(u.max, excluded.max),"
     " first_at = least(u.first_at, excluded.first_at),"
     " last_at = greatest(u.last_at, excluded.last_at)";
+// Asked first, because an error at the very start of a COPY reaches us without its SQLSTATE.
+constexpr const char* kRawTableAccess =
+    "SELECT row_security_active('public.ab_test_metrics'),"
+    " has_any_column_privilege('public.ab_test_metrics', 'INSERT')";
+// Not LIKE the table: that would need the right to read it.
 constexpr const char* kCreateTemporaryTable =
-    "CREATE TEMPORARY TABLE IF NOT EXISTS burgee_raw_rows (LIKE public.ab_test_metrics)"
-    " ON COMMIT DROP";
+    "CREATE TEMPORARY TABLE IF NOT EXISTS burgee_raw_rows (id uuid, experiment_id uuid,"
+    " variant_name text, user_id text, session_id text, metric_type text,"
+    " metric_value double precision, metadata jsonb, created_at timestamptz, spool_id uuid,"
+    " lsn bigint, unit bigint) ON COMMIT DROP";
 constexpr const char* kMoveTemporaryRows =
     "INSERT INTO public.ab_test_metrics (id, experiment_id, variant_name, user_id, session_id,"
     " metric_type, metric_value, metadata, created_at, spool_id, lsn, unit) "
@@ -117,6 +126,7 @@ bool BatchTransaction::store(const MetricBatch& batch, EventSource& source, Writ
         return false;
     }
     memory_.cells.refresh(transaction_.native());
+    choose_raw_table();
     copy_batch(batch, source, report);
     copy_kept(batch, report);
     move_temporary_rows();
@@ -156,19 +166,28 @@ bool BatchTransaction::advance_cursor(const MetricBatch& batch) {
                .affected() == 1;
 }
 
-std::string BatchTransaction::raw_table() {
-    if (!memory_.copies_through_temporary_table) {
-        return "public.ab_test_metrics";
+// COPY is not supported on a table with row security: there rows take the way over a temporary
+// table.
+void BatchTransaction::choose_raw_table() {
+    if (!options_.stores_raw_rows) {
+        return;
     }
-    transaction_.query(kCreateTemporaryTable);
-    return "pg_temp.burgee_raw_rows";
+    const PgRows access = transaction_.query(kRawTableAccess);
+    if (!access.boolean(0, 1)) {
+        throw SyncFailure(SyncErrorKind::kConfiguration,
+                          "no right to insert into public.ab_test_metrics: grant burgee_writer");
+    }
+    if (access.boolean(0, 0)) {
+        transaction_.query(kCreateTemporaryTable);
+        raw_table_ = kTemporaryTable;
+    }
 }
 
 void BatchTransaction::copy_batch(const MetricBatch& batch, EventSource& source,
                                   WriteReport& report) {
     std::optional<LineCopy> copy;
     if (options_.stores_raw_rows) {
-        copy.emplace(transaction_.native(), raw_table(), kRawColumns);
+        copy.emplace(transaction_.native(), raw_table_, kRawColumns);
     }
     std::uint64_t lsn = batch.first_lsn;
     while (lsn < batch.end_lsn && memory_.fold.row_count() < options_.folded_rows_max &&
@@ -244,7 +263,7 @@ void BatchTransaction::copy_kept(const MetricBatch& batch, WriteReport& report) 
     }
     kept_.clear();
     if (options_.stores_raw_rows && !raw_lines.empty()) {
-        LineCopy copy(transaction_.native(), raw_table(), kRawColumns);
+        LineCopy copy(transaction_.native(), raw_table_, kRawColumns);
         copy.lines() = std::move(raw_lines);
         copy.complete();
     }
@@ -277,7 +296,7 @@ void BatchTransaction::send_dead_letters(const std::string& lines) {
 }
 
 void BatchTransaction::move_temporary_rows() {
-    if (options_.stores_raw_rows && memory_.copies_through_temporary_table) {
+    if (raw_table_ == kTemporaryTable) {
         transaction_.query(kMoveTemporaryRows);
     }
 }

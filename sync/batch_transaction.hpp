@@ -29,8 +29,6 @@ struct WriterMemory {
     CellDictionary cells;
     MetricFold fold;
     MergeArrays arrays;
-    /// Row security on the table refuses COPY: rows take the way over a temporary table.
-    bool copies_through_temporary_table = false;
 };
 
 class BatchTransaction {
@@ -55,6 +53,7 @@ private:
         std::string texts;
     };
 
+    void choose_raw_table();
     bool advance_cursor(const MetricBatch& batch);
     void copy_batch(const MetricBatch& batch, EventSource& source, WriteReport& report);
     void copy_kept(const MetricBatch& batch, WriteReport& report);
@@ -63,12 +62,12 @@ private:
     void send_dead_letters(const std::string& lines);
     void move_temporary_rows();
     void merge(WriteReport& report);
-    std::string raw_table();
 
     PgTransaction& transaction_;
     const MetricWriterOptions& options_;
     WriterMemory& memory_;
-    std::deque<KeptEvent> kept_;  // a deque: texts_ must not move
+    std::string raw_table_ = "public.ab_test_metrics";
+    std::deque<KeptEvent> kept_;  // a deque: texts must not move
     std::size_t kept_size_bytes_ = 0;
 };
 

@@ -40,9 +40,6 @@ std::string text_of(const Uuid& id) {
 bool is_missing_partition(const SyncError& error) {
     return error.sqlstate == "23514";
 }
-bool is_row_security(const SyncError& error) {
-    return error.sqlstate == "0A000";
-}
 
 /// The server refused a value, so that somewhere in the batch there is an event to blame.
 bool is_poison(const SyncError& error) {
@@ -50,8 +47,7 @@ bool is_poison(const SyncError& error) {
 }
 
 WriteStatus status_of(const SyncError& error) {
-    const bool is_passing =
-        error.is_transient() || is_missing_partition(error) || is_row_security(error);
+    const bool is_passing = error.is_transient() || is_missing_partition(error);
     return is_passing ? WriteStatus::kRetry : WriteStatus::kConfiguration;
 }
 
@@ -128,9 +124,6 @@ WriteReport MetricWriter::State::settle_failure(const MetricBatch& batch, WriteR
     WriteReport failed;
     failed.next_lsn = batch.first_lsn;
     failed.status = status_of(error);
-    if (is_row_security(error)) {
-        memory_.copies_through_temporary_table = true;
-    }
     failed.error = std::move(error);
     if (failed.error.kind != SyncErrorKind::kInDoubt || kMutateNoCursorFence) {
         return failed;
@@ -161,8 +154,9 @@ WriteReport MetricWriter::State::read_cursor(const MetricBatch& batch) {
         report.error = next_lsn.error();
         return report;
     }
-    report.status = next_lsn->has_value() ? WriteStatus::kCursorMoved : WriteStatus::kForeignCursor;
-    report.next_lsn = next_lsn->has_value() ? static_cast<std::uint64_t>(**next_lsn) : 0;
+    const std::optional<std::int64_t> cursor = next_lsn.value();
+    report.status = cursor ? WriteStatus::kCursorMoved : WriteStatus::kForeignCursor;
+    report.next_lsn = static_cast<std::uint64_t>(cursor.value_or(0));
     report.error.message = "the cursor in the database is not where this spool left it";
     return report;
 }

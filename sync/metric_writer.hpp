@@ -27,7 +27,7 @@ struct MetricWriterOptions {
     /// A batch ends early when it has folded to this many rows: 400 000 rows with their table take
     /// 36 MB, the most that fits the daemon's 64 MiB.
     std::uint32_t folded_rows_max = 400'000;
-    std::string host_name;  ///< kept beside the cursor, for people
+    std::string host_name = {};  ///< kept beside the cursor, for people
 };
 
 /// The events of one spool to store together: first_lsn <= lsn < end_lsn.
