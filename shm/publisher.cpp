@@ -29,6 +29,11 @@ PublishError error_of(PublishFault fault, std::string message) {
     return {.fault = fault, .message = std::move(message)};
 }
 
+PublishError removed(const std::string& directory) {
+    return error_of(PublishFault::kDirectory,
+                    "directory " + directory + " was removed: create it again");
+}
+
 /// Whether the process may write files of this size: beyond, the kernel would not only refuse but
 /// send SIGXFSZ, which ends a daemon that does not expect it.
 bool is_allowed(std::uint64_t size_bytes) {
@@ -205,6 +210,9 @@ PublishResult<FileDescriptor> Publisher::write_file(std::span<const std::byte> i
                                                     const SnapshotHeader& header) {
     const std::string what = "write a snapshot in " + directory_;
     FileDescriptor file = open_at(control_.directory(), ".", O_TMPFILE | O_RDWR, 0600);
+    if (!file.is_open() && errno == ENOENT) {
+        return removed(directory_);
+    }
     if (!file.is_open()) {
         return system_error_of(errno, what + " (the file system must know O_TMPFILE)");
     }
@@ -244,8 +252,7 @@ PublishResult<std::uint64_t> Publisher::link_as_next(const FileDescriptor& file,
             return generation;
         }
         if (errno == ENOENT) {
-            return error_of(PublishFault::kDirectory,
-                            "directory " + directory_ + " was removed: create it again");
+            return removed(directory_);
         }
         if (errno != EEXIST) {
             return system_error_of(errno, "link " + directory_ + "/" + name);
