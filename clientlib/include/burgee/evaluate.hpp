@@ -37,24 +37,22 @@ constexpr Answer answer_of(bool is_enabled, Reason reason) noexcept {
 }
 
 /// Number + 1 of the variant of `flag` whose range holds `bucket`; the last one if none does, which
-/// is what the Python system did; 0 if the flag has no variants.
+/// is what the Python system did; 0 if the flag has no variants. Ranges ascend, so counting those
+/// that end at or before the bucket finds it without a branch that chance would mispredict.
 inline std::uint32_t variant_at(const SnapshotView& view, const FlagRecord& flag,
                                 std::uint32_t bucket) noexcept {
     const std::uint64_t first = flag.variants_first;
     const std::uint32_t count =
         flag.variant_count < kVariantCountMax ? flag.variant_count : kVariantCountMax;
-    std::uint32_t chosen = 0;
-    for (std::uint32_t number = 0; number < count; ++number) {
-        const VariantRecord* variant = view.variant(first + number);
-        if (variant == nullptr) {
-            break;
-        }
-        chosen = flag.variants_first + number + 1;
-        if (bucket < variant->range_end) {
-            break;
-        }
+    if (count == 0 || view.variant(first + count - 1) == nullptr) {
+        return 0;
     }
-    return chosen;
+    const VariantRecord* variants = view.variant(first);
+    std::uint32_t before = 0;
+    for (std::uint32_t number = 0; number + 1 < count; ++number) {
+        before += variants[number].range_end <= bucket ? 1U : 0U;
+    }
+    return flag.variants_first + before + 1;
 }
 
 /// The whole order of rules for one question. Each rule is one member function or one `if` of
@@ -276,12 +274,13 @@ inline Answer evaluate_split(const SnapshotView& view, const FlagRecord& flag,
     if (!unit.exists()) {
         return answer_of(false, Reason::kTargetingKeyMissing);
     }
+    if (flag.path == static_cast<std::uint8_t>(EvaluationPath::kSplit)) {
+        // No branch on the outcome: chance decides it, so it would be mispredicted.
+        return answer_of(bucket(unit.text(), flag.rollout_seed) < flag.gate_end, Reason::kSplit);
+    }
     // A gate that is wide open needs no bucket.
     if (flag.gate_end < kBucketCount && bucket(unit.text(), flag.rollout_seed) >= flag.gate_end) {
         return answer_of(false, Reason::kSplit);
-    }
-    if (flag.path == static_cast<std::uint8_t>(EvaluationPath::kSplit)) {
-        return answer_of(true, Reason::kSplit);
     }
     const std::uint32_t variant = variant_at(view, flag, bucket(unit.text(), flag.variant_seed));
     return Answer{variant, Reason::kSplit, variant != 0, variant != 0};
