@@ -59,7 +59,7 @@ protected:
 };
 
 TEST_F(EventResumeTest, ResumesAtEveryFrameBoundary) {
-    constexpr std::uint32_t kBoundaries = 24;
+    constexpr std::uint32_t kBoundaries = 12;
     EventSender sender(directory_.path(), hasty());
     for (const bool stores_first : {false, true}) {
         for (std::uint32_t boundary = 1; boundary <= kBoundaries; ++boundary) {
@@ -114,7 +114,6 @@ TEST_F(EventResumeTest, TriesAnewWhenTheDaemonNeverAnswers) {
     const std::size_t connections = peer_.connection_count();
     ASSERT_TRUE(eventually([&] { return peer_.connection_count() >= connections + 3; }))
         << "no answer to BATCH";
-    manners = {};
     manners.credits = 0;
     peer_.set_manners(manners);
     const std::size_t later = peer_.connection_count();

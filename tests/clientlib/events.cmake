@@ -1,5 +1,6 @@
 # The client's event side: ring, numbering, conversation, fork.
 burgee_test(clientlib_events_test LABELS unit
     SOURCES event_peer.cpp event_encoder_test.cpp event_fork_test.cpp event_resume_test.cpp
-        event_ring_test.cpp event_sender_test.cpp event_silence_test.cpp event_window_test.cpp
+        event_ring_test.cpp event_sender_test.cpp event_silence_test.cpp event_timing_test.cpp
+        event_window_test.cpp
     LIBRARIES burgee::client)

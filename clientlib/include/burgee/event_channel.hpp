@@ -15,6 +15,7 @@
 #include <burgee/event_draft.hpp>
 #include <burgee/event_encoder.hpp>
 #include <burgee/event_process.hpp>
+#include <burgee/event_timing.hpp>
 
 #include <poll.h>
 #include <pthread.h>
@@ -42,7 +43,7 @@ public:
           ring_size_bytes_(power_of_two(options.ring_size_bytes)),
           timing_(options.timing),
           process_(map_event_process(ring_size_bytes_)),
-          ring_(ring_of(process_, ring_size_bytes_)) {}
+          ring_(process_ == nullptr ? EventRing{} : ring_of(process_, ring_size_bytes_)) {}
 
     EventChannel(const EventChannel&) = delete;
     EventChannel& operator=(const EventChannel&) = delete;

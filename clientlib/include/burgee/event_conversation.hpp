@@ -9,6 +9,7 @@
 #include <burgee/checksum.hpp>
 #include <burgee/event_process.hpp>
 #include <burgee/event_socket.hpp>
+#include <burgee/event_timing.hpp>
 #include <burgee/event_window.hpp>
 
 #include <poll.h>
@@ -19,18 +20,6 @@
 #include <string>
 
 namespace burgee::detail {
-
-/// All in milliseconds. The defaults are what services get; tests shorten the long ones.
-struct EventTiming {
-    std::int64_t busy_sleep = 10;          ///< while events come
-    std::int64_t idle_sleep = 100;         ///< while none do
-    std::int64_t welcome_timeout = 2'000;  ///< a daemon greets within microseconds, or it hangs
-    std::int64_t stall_timeout = 30'000;   ///< events under way and no decision: try anew
-    std::int64_t backoff_min = 50;         ///< before the next try; grows with random steps
-    std::int64_t backoff_max = 5'000;      ///< a restarted daemon is found within this
-    std::int64_t drop_report_interval = 1'000;
-    std::int64_t exit_flush = 500;
-};
 
 /// What to wait for before the next step: `events` on `fd` when it is not -1, else the wake word.
 struct SenderRest {
@@ -48,7 +37,7 @@ public:
           timing_(timing),
           window_(ring),
           socket_(shared_fd),
-          backoff_ms_(timing.backoff_min) {}
+          backoff_(timing.backoff_min, timing.backoff_max) {}
 
     /// Hears what came, says what can be said. `hurried`: somebody waits for the result, so a long
     /// pause before the next try is cut short.
@@ -122,6 +111,7 @@ private:
         has_session_ =
             getrandom(session_id_.data(), session_id_.size(), 0) == ssize_t{sizeof session_id_};
         if (has_session_) {
+            backoff_.seed(hash64(session_id_.data(), session_id_.size()));
             process_.sessions.fetch_add(1, std::memory_order_relaxed);
         }
         return has_session_;
@@ -220,7 +210,7 @@ private:
         process_.acknowledged.fetch_add(acknowledged, std::memory_order_relaxed);
         if (window_.decided_seq() != decided_before) {
             progress_at_ms_ = now_ms;
-            backoff_ms_ = timing_.backoff_min;
+            backoff_.reset();
         }
         return true;
     }
@@ -341,18 +331,7 @@ private:
         pause(now_ms);
     }
 
-    /// Decorrelated jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
-    /// 2015): a pause between the least and three times the last, so that a fleet does not return
-    /// as one.
-    void pause(std::int64_t now_ms) noexcept {
-        jitter_state_ = hash64(&jitter_state_, sizeof jitter_state_,
-                               hash64(session_id_.data(), session_id_.size()));
-        const std::int64_t span = std::max<std::int64_t>(1, backoff_ms_ * 3 - timing_.backoff_min);
-        const auto step =
-            static_cast<std::int64_t>(jitter_state_ % static_cast<std::uint64_t>(span));
-        backoff_ms_ = std::min(timing_.backoff_max, timing_.backoff_min + step);
-        resume_at_ms_ = now_ms + backoff_ms_;
-    }
+    void pause(std::int64_t now_ms) noexcept { resume_at_ms_ = now_ms + backoff_.next(); }
 
     SenderRest rest(std::int64_t now_ms) const noexcept {
         const std::int64_t pause_ms = std::max<std::int64_t>(1, resume_at_ms_ - now_ms);
@@ -391,8 +370,7 @@ private:
     std::int64_t resume_at_ms_ = 0;    ///< nothing is sent before
     std::int64_t moved_at_ms_ = 0;     ///< when something was last sent
     std::int64_t report_at_ms_ = 0;    ///< no frame only for drops before
-    std::int64_t backoff_ms_;
-    std::uint64_t jitter_state_ = 0;
+    EventBackoff backoff_;
     DropTable reported_{};      ///< totals in the last frame that went out
     DropTable session_base_{};  ///< totals that earlier sessions told
 };
