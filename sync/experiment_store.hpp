@@ -32,10 +32,10 @@ struct ExperimentRow {
 struct NewExperiment {
     std::string flag_name;
     std::string name;
-    std::string hypothesis;                   ///< may be empty
+    std::string hypothesis = {};              ///< may be empty
     std::string success_metrics_json = "[]";  ///< a JSON array
     double days = 14;                         ///< planned length, > 0, at most 3 650
-    std::string why;
+    std::string why = {};
 };
 
 enum class ExperimentChange : std::uint8_t {
