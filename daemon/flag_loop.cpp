@@ -1,0 +1,364 @@
+#include "daemon/flag_loop.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <burgee/snapshot_view.hpp>
+#include <spdlog/spdlog.h>
+
+#include "shm/last_known_good.hpp"
+#include "shm/snapshot_builder.hpp"
+#include "sync/flag_reader.hpp"
+#include "sync/listener.hpp"
+#include "sync/pg_session.hpp"
+
+namespace burgee::daemon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// Between two polls that hints asked for: bounds what a storm of notifications can cost.
+constexpr milliseconds kHintSpacing{5};
+// Cap of the doubling pause after failed polls; short, because a kill switch waits behind it.
+constexpr milliseconds kRetryPauseMax{10'000};
+// Between two writes of the last known good snapshot: each costs two syncs.
+constexpr milliseconds kSaveSpacing{5'000};
+// A timer publication waits this long past its moment, so that clock granularity cannot make it early.
+constexpr milliseconds kTimerSlack{1};
+constexpr std::size_t kLoggedProblemsMax = 20;  // a line each; all are in problems.txt
+
+std::int64_t unix_ms_now() {
+    return std::chrono::duration_cast<milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+double ms_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+sync::PgOptions options_of(const Config& config, const char* application) {
+    sync::PgOptions options;
+    options.dsn = config.database_dsn;
+    options.application_name = application;
+    return options;
+}
+
+}  // namespace
+
+/// Everything that belongs to the loop's thread.
+struct FlagLoop::Database {
+    explicit Database(const Config& config)
+        : session(options_of(config, "burgeed-reader")),
+          reader(session),
+          listener(options_of(config, "burgeed-listener"), config.listen),
+          next_poll(Clock::now()) {}
+
+    /// Database time now, as far as the last poll and our own clock know it; never goes back.
+    std::int64_t database_unix_ms() {
+        if (!polled_at) {
+            return latest_unix_ms;
+        }
+        const auto passed = std::chrono::duration_cast<milliseconds>(Clock::now() - *polled_at);
+        latest_unix_ms = std::max(latest_unix_ms, polled_unix_ms + passed.count());
+        return latest_unix_ms;
+    }
+
+    sync::PgSession session;
+    sync::FlagReader reader;
+    sync::FlagListener listener;
+    SnapshotBuilder builder;
+    Clock::time_point next_poll;
+    Clock::time_point last_poll;
+    std::optional<Clock::time_point> polled_at;
+    std::int64_t polled_unix_ms = 0;
+    std::int64_t latest_unix_ms = 0;
+    std::optional<std::int64_t> next_change_unix_ms;
+    std::vector<ExperimentDefinition> experiments;
+    std::set<std::string> refused;
+    std::vector<FlagProblem> row_problems;
+    milliseconds pause{0};
+    bool is_publication_due = false;
+    std::pair<std::uint64_t, std::uint64_t> published{};  // revision and content hash
+    std::vector<std::byte> unsaved;
+    Clock::time_point saved_at{};
+};
+
+FlagLoop::FlagLoop(const Config& config, Publisher& publisher)
+    : config_(config),
+      publisher_(publisher),
+      random_(std::random_device{}()),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+FlagLoop::~FlagLoop() {
+    stop();
+    ::close(wake_fd_);
+}
+
+std::string FlagLoop::publish_last_known_good() {
+    const auto image = load_last_known_good(config_.state_directory.string());
+    if (!image) {
+        return image.error().message;
+    }
+    SnapshotView view;
+    if (SnapshotView::open(image->data(), image->size(), view) != ViewError::kNone) {
+        return "last known good snapshot: refused";  // load_last_known_good has just checked it
+    }
+    ReadBack read_back;
+    for (std::uint64_t number = 0; number < view.flag_count(); ++number) {
+        known_names_.emplace_back(view.name(*view.flag(number)));
+    }
+    known_source_id_ = view.header().source_id;
+    publisher_.raise_generation(view.header().generation);
+    const auto generation = publisher_.publish(*image, read_back);
+    if (!generation) {
+        return "last known good snapshot: " + generation.error().message;
+    }
+    const std::scoped_lock lock(mutex_);
+    status_.generation = *generation;
+    status_.revision = view.header().revision;
+    status_.flag_count = view.flag_count();
+    status_.published_unix_ms = unix_ms_now();
+    status_.snapshot_size_bytes = image->size();
+    return "published the last known good snapshot: generation=" + std::to_string(*generation) +
+           " revision=" + std::to_string(view.header().revision) +
+           " flags=" + std::to_string(view.flag_count());
+}
+
+void FlagLoop::start() {
+    last_turn_ms_ = Clock::now().time_since_epoch() / milliseconds(1);
+    thread_ = std::thread([this] { run(); });
+}
+
+void FlagLoop::stop() {
+    is_stopping_ = true;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
+    {
+        const std::scoped_lock lock(mutex_);
+        if (interrupt_) {
+            interrupt_();
+        }
+    }
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+FlagLoopStatus FlagLoop::status() const {
+    const std::scoped_lock lock(mutex_);
+    return status_;
+}
+
+Clock::time_point FlagLoop::last_turn() const {
+    return Clock::time_point(milliseconds(last_turn_ms_));
+}
+
+milliseconds FlagLoop::jittered(milliseconds interval) {
+    std::uniform_real_distribution<double> spread(0.9, 1.1);
+    return milliseconds(static_cast<std::int64_t>(
+        static_cast<double>(interval.count()) * spread(random_)));
+}
+
+void FlagLoop::run() {
+    Database database(config_);
+    database.reader.remember(known_source_id_, known_names_);
+    {
+        const std::scoped_lock lock(mutex_);
+        interrupt_ = [&database] { database.session.interrupt(); };
+    }
+    while (!is_stopping_) {
+        last_turn_ms_ = Clock::now().time_since_epoch() / milliseconds(1);
+        if (Clock::now() >= database.next_poll) {
+            poll(database);
+        }
+        if (database.next_change_unix_ms &&
+            database.database_unix_ms() >= *database.next_change_unix_ms) {
+            database.is_publication_due = true;
+        }
+        if (database.is_publication_due) {
+            publish(database);
+        }
+        save_if_due(database);
+        wait(database);
+    }
+    database.saved_at = {};
+    save_if_due(database);
+    const std::scoped_lock lock(mutex_);
+    interrupt_ = nullptr;
+}
+
+void FlagLoop::wait(Database& database) {
+    if (is_stopping_) {
+        return;
+    }
+    auto until = database.next_poll;
+    if (!database.unsaved.empty()) {
+        until = std::min(until, database.saved_at + kSaveSpacing);
+    }
+    auto pause = std::chrono::ceil<milliseconds>(until - Clock::now());
+    if (database.next_change_unix_ms) {
+        const milliseconds left(*database.next_change_unix_ms - database.database_unix_ms());
+        pause = std::min(pause, left + kTimerSlack);
+    }
+    const auto outcome =
+        database.listener.wait(std::max(pause, milliseconds(0)), wake_fd_);
+    const bool is_hint =
+        outcome == sync::WaitOutcome::kHint || outcome == sync::WaitOutcome::kBroken;
+    if (is_hint) {
+        database.next_poll = std::min(database.next_poll, database.last_poll + kHintSpacing);
+    }
+    const std::scoped_lock lock(mutex_);
+    status_.is_listening = database.listener.is_listening();
+    status_.hints += outcome == sync::WaitOutcome::kHint ? 1 : 0;
+}
+
+void FlagLoop::poll(Database& database) {
+    const auto start = Clock::now();
+    database.last_poll = start;
+    const auto changes = database.reader.poll();
+    const double poll_ms = ms_since(start);
+    if (!changes) {
+        database.pause = std::clamp(database.pause * 2, config_.poll_interval, kRetryPauseMax);
+        database.next_poll = Clock::now() + jittered(database.pause);
+        publisher_.set_state(kStateDatabaseDown, true);
+        const std::scoped_lock lock(mutex_);
+        ++status_.polls;
+        ++status_.poll_failures;
+        if (status_.is_database_up || status_.database_error != changes.error().message) {
+            spdlog::warn("database down: {}", changes.error().message);
+        }
+        status_.is_database_up = false;
+        status_.database_error = changes.error().message;
+        return;
+    }
+    database.pause = milliseconds(0);
+    database.next_poll = start + jittered(config_.poll_interval);
+    publisher_.set_state(kStateDatabaseDown, false);
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!status_.is_database_up) {
+            spdlog::info("database up: revision={} poll_ms={:.1f}", changes->revision, poll_ms);
+        }
+        status_.is_database_up = true;
+        status_.database_error.clear();
+        status_.poll_ms = poll_ms;
+        ++status_.polls;
+        status_.rows_read += changes->changed.size();
+    }
+    take(database, *changes);
+}
+
+void FlagLoop::take(Database& database, const FlagChanges& changes) {
+    database.polled_at = Clock::now();
+    database.polled_unix_ms = changes.database_unix_ms;
+    const bool is_first = status().publishes == 0;
+    const bool has_news = changes.is_full || !changes.changed.empty() || !changes.removed.empty() ||
+                          !changes.refused.empty() ||
+                          changes.revision != database.builder.revision() ||
+                          changes.experiments != database.experiments;
+    if (!has_news && !is_first) {
+        return;
+    }
+    database.builder.apply(changes);
+    database.experiments = changes.experiments;
+    database.is_publication_due = true;
+
+    // Problems of rows this poll has read again are replaced; the others stand until their row changes.
+    std::set<std::string> read_again(changes.refused.begin(), changes.refused.end());
+    read_again.insert(changes.removed.begin(), changes.removed.end());
+    for (const FlagDefinition& flag : changes.changed) {
+        read_again.insert(flag.name);
+    }
+    std::erase_if(database.row_problems, [&](const FlagProblem& problem) {
+        return changes.is_full || read_again.contains(problem.flag);
+    });
+    database.row_problems.insert(database.row_problems.end(), changes.problems.begin(),
+                                 changes.problems.end());
+    note_problems(database);
+}
+
+void FlagLoop::note_problems(Database& database) {
+    std::vector<FlagProblem> problems = database.row_problems;
+    const std::vector<FlagProblem> compiled = database.builder.problems();
+    problems.insert(problems.end(), compiled.begin(), compiled.end());
+    const auto held = database.reader.held();
+    publisher_.set_state(kStateGuardHeld, held.has_value());
+
+    const std::scoped_lock lock(mutex_);
+    std::size_t logged = 0;
+    for (const FlagProblem& problem : problems) {
+        const bool is_new = std::find(status_.problems.begin(), status_.problems.end(), problem) ==
+                            status_.problems.end();
+        if (is_new && ++logged <= kLoggedProblemsMax) {
+            spdlog::warn("flag {}: {}: {}{}", problem.flag, problem.field, problem.message,
+                         problem.is_refused ? " (its last valid form stays)" : "");
+        }
+    }
+    if (logged > kLoggedProblemsMax) {
+        spdlog::warn("{} more problems: burgee flag problems", logged - kLoggedProblemsMax);
+    }
+    status_.problems = std::move(problems);
+    status_.held = held ? held->names : std::vector<std::string>{};
+}
+
+void FlagLoop::publish(Database& database) {
+    const auto start = Clock::now();
+    database.is_publication_due = false;
+    const std::int64_t database_unix_ms = database.database_unix_ms();
+    std::vector<std::byte> image =
+        database.builder.build({publisher_.next_generation(), database_unix_ms});
+    database.next_change_unix_ms = database.builder.next_change_unix_ms(database_unix_ms);
+    SnapshotView view;
+    const bool is_readable =
+        SnapshotView::open(image.data(), image.size(), view) == ViewError::kNone;
+    const std::pair identity{view.header().revision, view.header().content_hash};
+    if (is_readable && database.published == identity) {
+        return;  // the periodic full read found nothing new
+    }
+    const auto generation = publisher_.publish(image, database.builder.take_read_back());
+    const double publish_ms = ms_since(start);
+    publisher_.set_state(kStatePublishFailed, !generation.has_value());
+
+    const std::scoped_lock lock(mutex_);
+    if (!generation) {
+        ++status_.publish_failures;
+        status_.publish_error = generation.error().message;
+        spdlog::error("cannot publish: {}", generation.error().message);
+        database.reader.forget();
+        return;
+    }
+    ++status_.publishes;
+    status_.publish_error.clear();
+    status_.generation = *generation;
+    status_.revision = database.builder.revision();
+    status_.flag_count = database.builder.flag_count();
+    status_.published_unix_ms = unix_ms_now();
+    status_.snapshot_size_bytes = image.size();
+    status_.publish_ms = publish_ms;
+    spdlog::debug("published generation={} revision={} flags={} size_bytes={} ms={:.2f}",
+                  *generation, status_.revision, status_.flag_count, image.size(), publish_ms);
+    database.published = identity;
+    database.unsaved = std::move(image);
+}
+
+void FlagLoop::save_if_due(Database& database) {
+    if (database.unsaved.empty() || Clock::now() - database.saved_at < kSaveSpacing) {
+        return;
+    }
+    const auto saved = save_last_known_good(config_.state_directory.string(), database.unsaved);
+    if (!saved) {
+        spdlog::error("cannot keep the last known good snapshot: {}", saved.error().message);
+    }
+    database.unsaved.clear();
+    database.unsaved.shrink_to_fit();
+    database.saved_at = Clock::now();
+}
+
+}  // namespace burgee::daemon

@@ -1,0 +1,191 @@
+// Promise: what is committed is published, whatever else happens; nothing published is taken away.
+// Method: the real loop between a real PostgreSQL and a real run directory, read through the view.
+#include "daemon/flag_loop.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <burgee/snapshot_view.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "shm/publisher.hpp"
+#include "sync/migrations.hpp"
+#include "sync/pg_session.hpp"
+#include "tests/support/postgres_cluster.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+namespace burgee::daemon {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FlagLoopTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        std::filesystem::create_directories(run_directory_);
+        ::chmod(run_directory_.c_str(), 0755);
+        sync::PgSession session({postgres_.dsn()});
+        ASSERT_TRUE(sync::migrate(session));
+        config_.database_dsn = postgres_.dsn();
+        config_.poll_interval = std::chrono::milliseconds(50);
+        config_.state_directory = directory_.path();
+        auto opened = Publisher::open(run_directory_);
+        ASSERT_TRUE(opened) << opened.error().message;
+        publisher_.emplace(std::move(*opened));
+        start();
+    }
+
+    void start() {
+        loop_ = std::make_unique<FlagLoop>(config_, *publisher_);
+        greeting_ = loop_->publish_last_known_good();
+        loop_->start();
+    }
+
+    bool eventually(const std::function<bool(const FlagLoopStatus&)>& holds) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (!holds(loop_->status())) {
+            if (std::chrono::steady_clock::now() > end) {
+                return false;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        }
+        return true;
+    }
+
+    void insert(const std::string& name, const std::string& status) {
+        postgres_.execute("INSERT INTO public.feature_flags (name, status) VALUES ('" + name +
+                          "', '" + status + "')");
+    }
+
+    /// Status of a flag in the current snapshot; nothing if it is not there.
+    std::optional<Status> published(const std::string& name) {
+        char file_name[64];
+        std::snprintf(file_name, sizeof file_name, "snap.L1.G%016llx",
+                      static_cast<unsigned long long>(publisher_->current_generation()));
+        const int fd = ::open((run_directory_ + "/" + file_name).c_str(), O_RDONLY | O_CLOEXEC);
+        struct stat facts {};
+        if (fd < 0 || ::fstat(fd, &facts) != 0) {
+            return std::nullopt;
+        }
+        const auto size = static_cast<std::size_t>(facts.st_size);
+        void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+        ::close(fd);
+        SnapshotView view;
+        int status = -1;
+        if (SnapshotView::open(static_cast<const std::byte*>(memory), size, view) ==
+            ViewError::kNone) {
+            const FlagRecord* flag = view.find(hash64(name));
+            status = flag == nullptr ? -1 : flag->status;
+        }
+        ::munmap(memory, size);
+        if (status < 0) {
+            return std::nullopt;
+        }
+        return static_cast<Status>(status);
+    }
+
+    test::PostgresCluster postgres_;
+    test::TemporaryDirectory directory_;
+    std::string run_directory_ = directory_.file("run");
+    Config config_;
+    std::optional<Publisher> publisher_;
+    std::unique_ptr<FlagLoop> loop_;
+    std::string greeting_;
+};
+
+TEST_F(FlagLoopTest, PublishesAnEmptySetAndThenWhatIsCommitted) {
+    ASSERT_TRUE(eventually([](const auto& s) { return s.generation > 0; }));
+    EXPECT_EQ(published("search"), std::nullopt);
+    insert("search", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    EXPECT_EQ(published("search"), Status::kEnabled);
+    postgres_.execute("DELETE FROM public.feature_flags");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 0; }));
+    EXPECT_EQ(published("search"), std::nullopt);
+}
+
+TEST_F(FlagLoopTest, PublishesNothingWhenNothingChanged) {
+    insert("search", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    const FlagLoopStatus before = loop_->status();
+    ASSERT_TRUE(eventually([&](const auto& s) { return s.polls >= before.polls + 5; }));
+    EXPECT_EQ(loop_->status().publishes, before.publishes);
+    EXPECT_EQ(loop_->status().rows_read, before.rows_read) << "a quiet poll reads no flag";
+}
+
+TEST_F(FlagLoopTest, KeepsTheSnapshotWhilePostgresIsAwayAndCatchesUp) {
+    insert("search", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    postgres_.kill9();
+    ASSERT_TRUE(eventually([](const auto& s) { return !s.is_database_up; }));
+    EXPECT_EQ(published("search"), Status::kEnabled);
+    EXPECT_NE(publisher_->state() & kStateDatabaseDown, 0U);
+    EXPECT_FALSE(loop_->status().database_error.empty());
+    postgres_.start();
+    postgres_.execute("UPDATE public.feature_flags SET status = 'disabled'");
+    ASSERT_TRUE(eventually([&](const auto&) { return published("search") == Status::kDisabled; }));
+    EXPECT_EQ(publisher_->state() & kStateDatabaseDown, 0U);
+}
+
+TEST_F(FlagLoopTest, ABadRowKeepsItsLastValidFormAndIsNamed) {
+    insert("search", "enabled");
+    insert("other", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 2; }));
+    postgres_.execute(
+        "UPDATE public.feature_flags SET status = 'gradual_rollout', "
+        "segments = '{\"bucketing\":\"xxh3\",\"salty\":1}' WHERE name = 'search'");
+    ASSERT_TRUE(eventually([](const auto& s) { return !s.problems.empty(); }));
+    EXPECT_EQ(loop_->status().problems.front().flag, "search");
+    EXPECT_THAT(loop_->status().problems.front().field, HasSubstr("salty"));
+    EXPECT_EQ(published("search"), Status::kEnabled);
+    EXPECT_EQ(published("other"), Status::kEnabled);
+    postgres_.execute(
+        "UPDATE public.feature_flags SET segments = '{\"bucketing\":\"xxh3\"}' "
+        "WHERE name = 'search'");
+    ASSERT_TRUE(eventually([&](const auto& s) { return s.problems.empty(); }));
+    EXPECT_TRUE(eventually([&](const auto&) { return published("search") == Status::kGradualRollout; }));
+}
+
+TEST_F(FlagLoopTest, StartsFromTheLastKnownGoodSnapshot) {
+    insert("search", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    loop_->stop();
+    const std::uint64_t generation = publisher_->current_generation();
+    postgres_.stop();
+    start();
+    EXPECT_THAT(greeting_, HasSubstr("flags=1"));
+    EXPECT_GT(publisher_->current_generation(), generation);
+    EXPECT_EQ(published("search"), Status::kEnabled);
+}
+
+TEST_F(FlagLoopTest, RowsThatVanishWithoutATraceAreHeld) {
+    insert("search", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    postgres_.execute("TRUNCATE public.feature_flags CASCADE");
+    ASSERT_TRUE(eventually([](const auto& s) { return !s.held.empty(); }));
+    EXPECT_EQ(loop_->status().held, std::vector<std::string>{"search"});
+    EXPECT_EQ(published("search"), Status::kEnabled);
+    EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
+}
+
+TEST_F(FlagLoopTest, StopsWhilePostgresHangs) {
+    ASSERT_TRUE(eventually([](const auto& s) { return s.generation > 0; }));
+    // A lock that stops the poll in the middle of its transaction.
+    sync::PgSession blocker({postgres_.dsn()});
+    const auto blocked = blocker.transaction(sync::PgAccess::kReadWrite, [&](auto& open) {
+        open.script("LOCK TABLE burgee.revision IN ACCESS EXCLUSIVE MODE");
+        const std::uint64_t polls = loop_->status().polls;
+        std::this_thread::sleep_for(config_.poll_interval * 3);
+        EXPECT_LE(loop_->status().polls, polls + 1);
+        loop_->stop();
+    });
+    EXPECT_TRUE(blocked);
+}
+
+}  // namespace
+}  // namespace burgee::daemon

@@ -1,0 +1,63 @@
+// Promise: the status files are whole, valid and say what is wrong in words.
+// Method: statuses made by hand, files read back.
+#include "daemon/status_files.hpp"
+
+#include <sys/stat.h>
+
+#include "tests/support/child_process.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+namespace burgee::daemon {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+DaemonStatus sick() {
+    DaemonStatus status;
+    status.flags.flag_count = 6;
+    status.flags.generation = 7;
+    status.flags.database_error = "no server at \"/tmp/x\"";
+    status.flags.problems.push_back({"new_ui", "variants[1].weight", "weights sum to 90", true});
+    status.flags.held = {"gone"};
+    status.spool.events_in_spool = 42;
+    return status;
+}
+
+TEST(StatusFilesTest, TextNamesWhatIsNotGreen) {
+    Counters counters;
+    counters.add(Counter::events_accepted, 1234);
+    const std::string text = status_text(sick(), counters);
+    EXPECT_THAT(text, HasSubstr("DOWN: no server"));
+    EXPECT_THAT(text, HasSubstr("42 events waiting"));
+    EXPECT_THAT(text, HasSubstr("kept for now: gone"));
+    EXPECT_THAT(text, HasSubstr("1 (burgee flag problems)"));
+    EXPECT_THAT(text, HasSubstr("events_accepted"));
+    EXPECT_THAT(text, Not(HasSubstr("events_lost")));  // nothing to say about a zero
+    EXPECT_THAT(problems_text(sick().flags), HasSubstr("new_ui  variants[1].weight  refused"));
+    EXPECT_EQ(problems_text({}), "no problems\n");
+    EXPECT_THAT(status_line(sick()), HasSubstr("database down"));
+}
+
+TEST(StatusFilesTest, JsonEscapesAndHoldsEveryCounter) {
+    const Counters counters;
+    const std::string json = status_json(sick(), counters);
+    EXPECT_THAT(json, HasSubstr(R"("error": "no server at \"/tmp/x\"")"));
+    for (const CounterDescription& row : kCounterDescriptions) {
+        EXPECT_THAT(json, HasSubstr('"' + std::string(row.name) + '"'));
+    }
+}
+
+TEST(StatusFilesTest, ReplacesAFileWholeAndReadableByAll) {
+    const test::TemporaryDirectory directory;
+    EXPECT_EQ(replace_file(directory.path(), "status.txt", "one\n"), "");
+    EXPECT_EQ(replace_file(directory.path(), "status.txt", "two\n"), "");
+    EXPECT_EQ(test::read_file(directory.file("status.txt")), "two\n");
+    struct stat status {};
+    ASSERT_EQ(::stat(directory.file("status.txt").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0644U);
+    EXPECT_THAT(replace_file("/nonexistent", "status.txt", ""), HasSubstr("No such file"));
+}
+
+}  // namespace
+}  // namespace burgee::daemon
