@@ -34,6 +34,12 @@ PublishError removed(const std::string& directory) {
                     "directory " + directory + " was removed: create it again");
 }
 
+/// A directory that we hold open but that no path leads to any more.
+bool is_removed(const FileDescriptor& directory) {
+    struct ::stat status {};
+    return ::fstat(directory.number(), &status) == 0 && status.st_nlink == 0;
+}
+
 /// Whether the process may write files of this size: beyond, the kernel would not only refuse but
 /// send SIGXFSZ, which ends a daemon that does not expect it.
 bool is_allowed(std::uint64_t size_bytes) {
@@ -178,6 +184,9 @@ PublishResult<std::uint64_t> Publisher::publish(std::span<const std::byte> image
         return error_of(PublishFault::kBadImage,
                         std::string("nothing to publish: ") + describe(error));
     }
+    if (is_removed(control_.directory())) {
+        return removed(directory_);
+    }
     if (!is_allowed(image.size())) {
         return system_error_of(EFBIG, "write a snapshot of " + std::to_string(image.size()) +
                                           " bytes in " + directory_);
@@ -210,9 +219,6 @@ PublishResult<FileDescriptor> Publisher::write_file(std::span<const std::byte> i
                                                     const SnapshotHeader& header) {
     const std::string what = "write a snapshot in " + directory_;
     FileDescriptor file = open_at(control_.directory(), ".", O_TMPFILE | O_RDWR, 0600);
-    if (!file.is_open() && errno == ENOENT) {
-        return removed(directory_);
-    }
     if (!file.is_open()) {
         return system_error_of(errno, what + " (the file system must know O_TMPFILE)");
     }

@@ -56,7 +56,8 @@ inline ExperimentDefinition experiment_of(const std::string& name, const std::st
     return experiment;
 }
 
-/// Every status, every path, every kind of targeting and config; one experiment.
+/// Every status, every path, every kind of targeting and config; one experiment. Frozen: the golden
+/// file holds these very flags.
 inline FlagChanges one_of_each() {
     FlagChanges changes;
     changes.revision = 42;
