@@ -1,0 +1,165 @@
+#include "daemon/event_check.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+namespace burgee::daemon {
+namespace {
+
+/// The smallest event there can be: a variant and a metric of one byte each.
+constexpr std::size_t kEventSizeMin = sizeof(EventHeader) + 8;
+
+struct EventTexts {
+    std::string_view variant, metric, user_id, session_id, unit, metadata;
+    std::size_t end = 0;  ///< where the padding begins
+};
+
+bool is_over_a_limit(const EventHeader& header) {
+    const std::uint16_t longest =
+        std::max({header.variant_size, header.metric_size, header.user_id_size,
+                  header.session_id_size, header.unit_size});
+    return longest > kEventTextSizeMax || header.metadata_size > kMetadataSizeMax ||
+           header.size_bytes > kEventSizeMax;
+}
+
+/// The texts, if together with their padding they are exactly as long as the event.
+std::optional<EventTexts> cut_texts(const EventHeader& header, std::span<const std::byte> event) {
+    std::size_t offset = sizeof header;
+    bool fits = true;
+    const auto next = [&](std::uint16_t size_bytes) -> std::string_view {
+        if (!fits || size_bytes > event.size() - offset) {
+            fits = false;
+            return {};
+        }
+        const auto* text = reinterpret_cast<const char*>(event.data() + offset);
+        offset += size_bytes;
+        return {text, size_bytes};
+    };
+    EventTexts texts;
+    texts.variant = next(header.variant_size);
+    texts.metric = next(header.metric_size);
+    texts.user_id = next(header.user_id_size);
+    texts.session_id = next(header.session_id_size);
+    texts.unit = next(header.unit_size);
+    texts.metadata = next(header.metadata_size);
+    texts.end = offset;
+    if (!fits || event.size() - offset >= 8) {
+        return std::nullopt;
+    }
+    return texts;
+}
+
+bool has_unit_it_names(const EventHeader& header) {
+    switch (static_cast<UnitKind>(header.unit_kind)) {
+        case UnitKind::kNone:
+            return header.unit_size == 0;
+        case UnitKind::kUserId:
+            return header.unit_size == 0 && header.user_id_size != 0;
+        case UnitKind::kSessionId:
+            return header.unit_size == 0 && header.session_id_size != 0;
+        case UnitKind::kOther:
+            return header.unit_size != 0;
+    }
+    return false;
+}
+
+bool is_valid(const EventHeader& header, std::span<const std::byte> event) {
+    const auto texts = cut_texts(header, event);
+    if (!texts || texts->variant.empty() || texts->metric.empty()) {
+        return false;
+    }
+    const bool has_good_numbers = header.event_class < kEventClassCount &&
+                                  header.in_experiment <= 1 && header.reserved == 0 &&
+                                  std::isfinite(header.value) && has_unit_it_names(header);
+    const auto padding = event.subspan(texts->end);
+    const bool is_padded = std::all_of(padding.begin(), padding.end(),
+                                       [](std::byte each) { return each == std::byte{0}; });
+    // One pass over all texts but the metadata: a character must not straddle two of them, so each
+    // is checked by itself.
+    return has_good_numbers && is_padded && is_storable_text(texts->variant) &&
+           is_storable_text(texts->metric) && is_storable_text(texts->user_id) &&
+           is_storable_text(texts->session_id) && is_storable_text(texts->unit) &&
+           (texts->metadata.empty() || is_storable_json_object(texts->metadata));
+}
+
+bool clamp_time(std::byte* event, const EventHeader& header, std::int64_t now_unix_ms) {
+    const std::int64_t clamped = std::clamp(header.created_unix_ms, now_unix_ms - kEventAgeMaxMs,
+                                            now_unix_ms + kEventAheadMaxMs);
+    if (clamped == header.created_unix_ms) {
+        return false;
+    }
+    std::memcpy(event + offsetof(EventHeader, created_unix_ms), &clamped, sizeof clamped);
+    return true;
+}
+
+}  // namespace
+
+CheckedEvents check_events(std::span<std::byte> events, std::uint32_t count,
+                           std::int64_t now_unix_ms) {
+    CheckedEvents checked;
+    std::size_t offset = 0;
+    for (std::uint32_t index = 0; index < count; ++index) {
+        EventHeader header{};
+        if (events.size() - offset < sizeof header) {
+            return {};
+        }
+        std::memcpy(&header, events.data() + offset, sizeof header);
+        if (header.size_bytes < sizeof header || header.size_bytes % 8 != 0 ||
+            header.size_bytes > events.size() - offset) {
+            return {};
+        }
+        const auto event = events.subspan(offset, header.size_bytes);
+        offset += header.size_bytes;
+        if (is_over_a_limit(header)) {
+            checked.refused.push_back({index, NackReason::kTooBig});
+        } else if (event.size() < kEventSizeMin || !is_valid(header, event)) {
+            checked.refused.push_back({index, NackReason::kInvalid});
+        } else {
+            checked.clamped_count += clamp_time(event.data(), header, now_unix_ms) ? 1U : 0U;
+            std::byte* const target = events.data() + checked.kept_size_bytes;
+            if (target != event.data()) {
+                std::memmove(target, event.data(), event.size());
+            }
+            checked.kept_size_bytes += event.size();
+            ++checked.kept_count;
+        }
+    }
+    checked.is_well_framed = offset == events.size();
+    return checked;
+}
+
+bool is_storable_text(std::string_view text) {
+    std::size_t index = 0;
+    const auto byte_at = [&](std::size_t at) {
+        return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+    };
+    while (index < text.size()) {
+        const unsigned lead = byte_at(index);
+        if (lead < 0x80) {
+            if (lead == 0) {
+                return false;
+            }
+            ++index;
+            continue;
+        }
+        // The well-formed sequences of the Unicode Standard, table 3-7: the second byte's range
+        // depends on the lead, which excludes long forms, surrogates and what is past U+10FFFF.
+        const std::size_t follow = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+        const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+        const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+        if (lead < 0xC2 || lead > 0xF4 || byte_at(index + 1) < low || byte_at(index + 1) > high) {
+            return false;
+        }
+        for (std::size_t at = index + 2; at <= index + follow; ++at) {
+            if ((byte_at(at) & 0xC0U) != 0x80) {
+                return false;
+            }
+        }
+        index += follow + 1;
+    }
+    return true;
+}
+
+}  // namespace burgee::daemon

@@ -1,0 +1,108 @@
+// How the event server answers for what the spool did: acknowledgements after a sync, refusals
+// after a failure, and word to those that were told to wait.
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "daemon/event_server_core.hpp"
+
+namespace burgee::daemon {
+
+void EventServer::Core::receive_report(IngestReport report) {
+    bool is_first = false;
+    {
+        const std::lock_guard lock(reports_mutex_);
+        is_first = reports_.empty();
+        reports_.push_back(std::move(report));
+    }
+    if (is_first) {
+        boost::asio::post(io_context_, [weak = weak_from_this()] {
+            if (const auto core = weak.lock()) {
+                core->apply_reports();
+            }
+        });
+    }
+}
+
+void EventServer::Core::apply_reports() {
+    std::vector<IngestReport> reports;
+    {
+        const std::lock_guard lock(reports_mutex_);
+        reports.swap(reports_);
+    }
+    for (const IngestReport& report : reports) {
+        if (report.error) {
+            apply_failure(report);
+        } else {
+            apply(report);
+        }
+        if (is_refusing_ != report.error.has_value()) {
+            is_refusing_ = report.error.has_value();
+            if (options_.on_spool_state) {
+                options_.on_spool_state(report.error ? &*report.error : nullptr);
+            }
+        }
+    }
+    flush_touched();
+    feed_starved();
+}
+
+void EventServer::Core::apply(const IngestReport& report) {
+    counters_.add(Counter::commits, report.commits);
+    counters_.add(Counter::batch_bytes, report.size_bytes);
+    for (const IngestReport::Batch& batch : report.batches) {
+        counters_.add(Counter::events_accepted, batch.event_count);
+        batch.session->durable_seq = batch.last_seq;
+        EventConnection* const connection = find(batch.session->connection_id);
+        if (connection != nullptr) {
+            connection->talk.acknowledge();
+            touched_.push_back(connection->id);
+        }
+    }
+}
+
+void EventServer::Core::apply_failure(const IngestReport& report) {
+    counters_.add(Counter::commit_failures);
+    for (const IngestReport::Batch& batch : report.batches) {
+        Session& session = *batch.session;
+        session.accepted_seq = session.durable_seq;
+        session.must_repeat = true;
+        EventConnection* const connection = find(session.connection_id);
+        if (connection != nullptr) {
+            connection->talk.refuse_for_now(batch.first_seq);
+            touched_.push_back(connection->id);
+        }
+    }
+    queue_.resume();
+}
+
+void EventServer::Core::flush_touched() {
+    for (const std::uint64_t id : std::exchange(touched_, {})) {
+        EventConnection* const connection = find(id);
+        if (connection == nullptr) {
+            continue;
+        }
+        if (connection->talk.is_starved()) {
+            starved_.push_back(id);
+        }
+        flush(*connection);
+    }
+}
+
+void EventServer::Core::feed_starved() {
+    for (const std::uint64_t id : std::exchange(starved_, {})) {
+        EventConnection* const connection = find(id);
+        if (connection == nullptr || !connection->talk.is_starved() ||
+            connection->talk.session() == nullptr) {
+            continue;
+        }
+        connection->talk.acknowledge();
+        if (connection->talk.is_starved()) {
+            starved_.push_back(id);
+        } else {
+            flush(*connection);
+        }
+    }
+}
+
+}  // namespace burgee::daemon

@@ -1,0 +1,93 @@
+#pragma once
+
+// One client's side of the event protocol, without a socket: frames in, frames out. Relied on by
+// the event server; tests feed it what no client of ours would send. docs/event_ingest.md tells the
+// rules. It must never trust a byte it has not checked, nor answer for an event that is not
+// durable.
+
+#include <burgee/event_wire.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "daemon/counters.hpp"
+#include "daemon/ingest_queue.hpp"
+#include "daemon/session_table.hpp"
+
+namespace burgee::daemon {
+
+/// Frames a client may have under way without an ACK.
+inline constexpr std::uint32_t kCredits = 4;
+
+/// What waits to be sent to a client, in the order it is sent. Its size is bounded by what one
+/// frame can cause, because nothing more is read from a client that does not take its answers.
+struct Outbox {
+    std::optional<WelcomeFrame> welcome;
+    std::vector<NackFrame> nacks;
+    std::optional<AckFrame> ack;  ///< the newest one replaces any before it
+
+    bool is_empty() const { return !welcome && nacks.empty() && !ack; }
+};
+
+/// What all conversations of one server share.
+struct IngestParts {
+    SessionTable& sessions;
+    IngestQueue& queue;
+    Counters& counters;
+    std::size_t queue_size_bytes_max;
+};
+
+class IngestConversation {
+public:
+    IngestConversation(IngestParts& parts, std::uint64_t connection_id)
+        : parts_(parts), connection_id_(connection_id) {}
+    ~IngestConversation();
+    IngestConversation(const IngestConversation&) = delete;
+    IngestConversation& operator=(const IngestConversation&) = delete;
+
+    enum class Next {
+        kGoOn,
+        kClose,  ///< the frame breaks the protocol
+    };
+    /// Takes one message. Its bytes may be changed: events are moved together and times clamped.
+    Next receive(std::span<std::byte> frame, std::int64_t now_unix_ms);
+
+    /// The session's events up to session()->durable_seq are on disk: acknowledges them.
+    void acknowledge();
+    /// The batch that begins at `seq` was not stored.
+    void refuse_for_now(std::uint64_t seq);
+
+    bool has_greeted() const { return has_greeted_; }
+    /// Null before the greeting, and after another connection took the session over.
+    Session* session() const { return session_; }
+    /// The session continues elsewhere.
+    void leave_session() { session_ = nullptr; }
+    /// The connection that had the session when this one greeted; 0 for none.
+    std::uint64_t replaced_connection_id() const { return replaced_connection_id_; }
+    /// Told to wait with credits 0: owed an ACK when there is room again.
+    bool is_starved() const { return is_starved_; }
+    Outbox& outbox() { return outbox_; }
+
+private:
+    Next greet(std::span<const std::byte> frame, std::int64_t now_unix_ms);
+    Next take_batch(std::span<std::byte> frame, std::int64_t now_unix_ms);
+    Next take_events(const BatchFrame& batch, std::span<std::byte> events,
+                     std::int64_t now_unix_ms);
+    /// Cuts the first `skip` events off, which are here already. @return false if the sizes lie.
+    static bool skip_events(std::span<std::byte>* events, std::uint32_t skip);
+    void count_drops(const BatchFrame& batch);
+    void nack(std::uint64_t seq, NackReason reason);
+    std::uint32_t credits() const;
+
+    IngestParts& parts_;
+    std::uint64_t connection_id_;
+    Session* session_ = nullptr;
+    bool has_greeted_ = false;
+    bool is_starved_ = false;
+    std::uint64_t replaced_connection_id_ = 0;
+    Outbox outbox_;
+};
+
+}  // namespace burgee::daemon

@@ -1,0 +1,99 @@
+#pragma once
+
+// Hands batches from the event server's thread to the spool's: a bounded queue, and the thread that
+// stores what is in it, a group at a time. While one group is synced the next one gathers, so the
+// group's size follows the load by itself.
+//
+// Invariants:
+//   1. Batches of a session are stored in the order they were pushed.
+//   2. After a failed commit everything queued fails with it, and nothing is taken until the pusher
+//      has seen that and calls resume(): else a later batch would overtake a lost one.
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "daemon/session_table.hpp"
+#include "daemon/spool/spool.hpp"
+
+namespace burgee::daemon {
+
+struct IngestLimits {
+    std::size_t queue_size_bytes_max = 16U << 20U;
+    std::size_t group_size_bytes_max = 1U << 20U;   ///< what one sync stores
+    std::chrono::milliseconds watermark_after{50};  ///< of quiet
+};
+
+/// What became of some batches, in the order they were pushed.
+struct IngestReport {
+    struct Batch {
+        Session* session = nullptr;
+        std::uint64_t first_seq = 0;
+        std::uint64_t last_seq = 0;
+        std::uint32_t event_count = 0;
+    };
+    std::vector<Batch> batches;
+    std::optional<SpoolError> error;  ///< none of the batches is stored
+    std::size_t size_bytes = 0;
+    std::uint64_t commits = 0;
+};
+
+class IngestQueue {
+public:
+    /// `report` is called on the spool's thread, once for each group. The spool outlives the queue.
+    IngestQueue(Spool& spool, const IngestLimits& limits, std::function<void(IngestReport)> report);
+    ~IngestQueue();
+    IngestQueue(const IngestQueue&) = delete;
+    IngestQueue& operator=(const IngestQueue&) = delete;
+
+    /// Copies the batch into the queue. @return false when it is full or waits for resume().
+    /// The session must stay where it is until its batch was reported.
+    bool push(const StagedBatch& batch, Session* session);
+
+    /// The pusher has dealt with the failure that was reported last.
+    void resume();
+
+    /// Stores what is queued, reports it, and ends the thread. Nothing is taken afterwards.
+    void stop();
+
+    std::size_t size_bytes() const;
+
+private:
+    struct Entry {
+        StagedBatch batch;
+        Session* session = nullptr;
+        std::size_t offset = 0;
+        std::size_t size_bytes = 0;
+    };
+    struct Pending {
+        std::vector<Entry> entries;
+        std::vector<std::byte> bytes;
+        void clear() {
+            entries.clear();
+            bytes.clear();
+        }
+    };
+    void run();
+    void store(Pending* pending);
+    /// Stages entries from `begin` on until a group is full. @return the first one left over.
+    std::size_t stage_group(const Pending& pending, std::size_t begin, IngestReport* report);
+    void fail(const Pending& pending, std::size_t begin, IngestReport report);
+
+    Spool& spool_;
+    IngestLimits limits_;
+    std::function<void(IngestReport)> report_;
+    mutable std::mutex mutex_;
+    std::condition_variable pushed_;
+    Pending queued_;
+    std::size_t being_stored_bytes_ = 0;
+    bool has_failed_ = false;
+    bool is_stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace burgee::daemon
