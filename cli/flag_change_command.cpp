@@ -113,17 +113,28 @@ ExitCode kill_flag(const Options& options, Terminal& terminal) {
     return ExitCode::kOk;
 }
 
-ExitCode rollback_flag(const Options& options, Terminal& terminal) {
-    std::optional<std::uint64_t> to_revision;
-    if (options.to_revision) {
-        if (*options.to_revision <= 0) {
-            throw Failure(ExitCode::kUsage, "--to needs a revision of burgee flag history " +
-                                                printable(options.flag.name));
+/// The revision of --to, which must be one of the flag's own: a slip of the finger must not restore
+/// whatever state happened to be in force then.
+std::uint64_t checked_revision(sync::PgSession& session, const std::string& name,
+                               std::int64_t wanted) {
+    const auto entries = take_flag(session, FlagStore(session).history(name), name);
+    for (const sync::FlagHistoryEntry& entry : entries) {
+        if (wanted > 0 && entry.revision == static_cast<std::uint64_t>(wanted)) {
+            return entry.revision;
         }
-        to_revision = static_cast<std::uint64_t>(*options.to_revision);
     }
+    throw Failure(ExitCode::kNotFound, printable(name) + " has no revision " +
+                                           std::to_string(wanted) + ": burgee flag history " +
+                                           printable(name) + " lists them");
+}
+
+ExitCode rollback_flag(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
     const std::string& name = options.flag.name;
+    std::optional<std::uint64_t> to_revision;
+    if (options.to_revision) {
+        to_revision = checked_revision(session, name, *options.to_revision);
+    }
     const FlagWritten written =
         take_flag(session, FlagStore(session).rollback(name, to_revision, options.flag.why), name);
     report(name, "rolled back", written, terminal);

@@ -1,11 +1,9 @@
 // burgee flag list|show|history|problems: looks at the flags in the database and changes nothing.
 
-#include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <memory>
 
 #include "cli/command.hpp"
+#include "cli/daemon_file.hpp"
 #include "cli/database.hpp"
 #include "cli/flag_lookup.hpp"
 #include "cli/json_parts.hpp"
@@ -21,6 +19,7 @@ using sync::FlagRow;
 struct Options {
     std::string name;
     std::string status;
+    bool is_of_host = false;
 };
 
 /// "control:50 treatment:50", or "" for a row whose variants nobody can read.
@@ -192,7 +191,26 @@ ExitCode show_history(const Options& options, Terminal& terminal) {
     return ExitCode::kOk;
 }
 
-ExitCode show_problems(Terminal& terminal) {
+/// What burgeed of this host says: the rows it refuses, and what it could not compile.
+ExitCode show_host_problems(Terminal& terminal) {
+    const std::string directory = terminal.options().directory;
+    const std::string path = directory + (terminal.is_json() ? "/status.json" : "/problems.txt");
+    const auto report = read_daemon_file(path);
+    if (!report) {
+        throw Failure(
+            ExitCode::kUnreachable,
+            "there is no " + printable(path) + ": is burgeed running, and is --directory right?");
+    }
+    terminal.print(terminal.is_json()
+                       ? json_member(report->content, "problems").value_or("[]") + "\n"
+                       : report->content);
+    return ExitCode::kOk;
+}
+
+ExitCode show_problems(const Options& options, Terminal& terminal) {
+    if (options.is_of_host) {
+        return show_host_problems(terminal);
+    }
     sync::PgSession session(database_options(terminal));
     const std::vector<FlagProblem> problems = take(sync::FlagStore(session).problems());
     if (terminal.is_json()) {
@@ -245,9 +263,10 @@ std::vector<Command> flag_commands() {
         {"flag",
          "problems",
          "Names the flags that hosts refuse or warn about, and why",
-         {"burgee flag problems", "burgee flag problems -o json"},
-         {},
-         [](Terminal& terminal) { return show_problems(terminal); }},
+         {"burgee flag problems", "burgee flag problems --host -o json"},
+         {{"--host", &options->is_of_host,
+           "what burgeed of this host reports, without the database"}},
+         [options](Terminal& terminal) { return show_problems(*options, terminal); }},
     };
 }
 

@@ -1,14 +1,8 @@
 // burgee status: what a service of this host sees, and what burgeed says about itself. The daemon
 // leaves its counters beside the snapshots once a second, as text for people and as JSON.
 
-#include <sys/stat.h>
-
-#include <chrono>
-#include <ctime>
-#include <fstream>
-#include <sstream>
-
 #include "cli/command.hpp"
+#include "cli/daemon_file.hpp"
 #include "cli/publication.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
@@ -16,24 +10,6 @@
 
 namespace burgee::cli {
 namespace {
-
-/// A file that the daemon replaces as a whole; `age_seconds` since it did.
-struct StatusFile {
-    std::string content;
-    std::int64_t age_seconds = 0;
-};
-
-std::optional<StatusFile> read_status_file(const std::string& path) {
-    struct stat facts {};
-    std::ifstream file(path, std::ios::binary);
-    if (!file || ::stat(path.c_str(), &facts) != 0) {
-        return std::nullopt;
-    }
-    std::ostringstream content;
-    content << file.rdbuf();
-    const std::int64_t age = std::time(nullptr) - facts.st_mtime;
-    return StatusFile{content.str(), age < 0 ? 0 : age};
-}
 
 struct StateName {
     ControlState bit;
@@ -66,7 +42,7 @@ bool is_well(const ClientStatus& status) {
 }
 
 std::string status_json(const ClientStatus& status, const std::string& directory,
-                        const std::optional<StatusFile>& daemon) {
+                        const std::optional<DaemonFile>& daemon) {
     JsonWriter json;
     json.begin_object().key("directory").value(directory).key("is_well").value(is_well(status));
     json.key("daemon").value(to_string(status.daemon)).key("state").begin_array();
@@ -80,7 +56,8 @@ std::string status_json(const ClientStatus& status, const std::string& directory
     json.key("error");
     status.error_text().empty() ? json.null() : json.value(status.error_text());
     json.key("burgeed");
-    daemon ? json.raw(daemon->content) : json.null();
+    daemon ? json.raw(daemon->content.substr(0, daemon->content.find_last_not_of("\n") + 1))
+           : json.null();
     return json.end_object().take();
 }
 
@@ -113,12 +90,12 @@ ExitCode run(Terminal& terminal) {
     const ClientStatus status = publication.client().status();
     if (terminal.is_json()) {
         terminal.print_line(
-            status_json(status, directory, read_status_file(directory + "/status.json")));
+            status_json(status, directory, read_daemon_file(directory + "/status.json")));
     } else if (terminal.is_name()) {
         terminal.print_line(to_string(status.daemon));
     } else {
         std::string text = status_text(status, terminal);
-        if (const auto daemon = read_status_file(directory + "/status.txt")) {
+        if (const auto daemon = read_daemon_file(directory + "/status.txt")) {
             text +=
                 "\nburgeed, " + std::to_string(daemon->age_seconds) + " s ago\n" + daemon->content;
         }

@@ -1,0 +1,115 @@
+// Promise: experiments are created, listed, paused, resumed and ended; results are judged from unit
+// state and kept.
+// Method: the real program on a real PostgreSQL; unit state is written as the daemon would.
+
+#include "tests/cli/command_line.hpp"
+
+namespace burgee::test {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+class ExperimentCommandTest : public CommandLineTest {
+protected:
+    std::string create(const std::string& name) {
+        ok({"flag", "create", name + ".flag", "--status", "ab_test", "--variant", "control=50",
+            "--variant", "treatment=50"});
+        const auto row = json({"experiment", "create", "--flag", name + ".flag", "--name", name,
+                               "--hypothesis", "it helps", "--metric", "conversion", "--metric",
+                               "quality_score", "--days", "7", "--why", "to know"});
+        return std::string(row["id"].get_string().value());
+    }
+
+    /// `units` units met `variant`, the first `converted` of them converted.
+    void store_units(const std::string& id, const std::string& variant, int first_unit, int units,
+                     int converted) {
+        const std::string cell =
+            "insert into burgee.cells (experiment_id, phase, variant, metric, randomised) values "
+            "('" +
+            id + "', 1, '" + variant + "', '";
+        const std::string rows =
+            " insert into burgee.unit_metrics select unit, cell, 1, 1, 1, 1, 1, now(), now() "
+            "from cell, generate_series(" +
+            std::to_string(first_unit) + ", ";
+        postgres().execute("with cell as (" + cell + "impression', true) returning cell)" + rows +
+                           std::to_string(first_unit + units - 1) + ") unit");
+        postgres().execute("with cell as (" + cell + "conversion', true) returning cell)" + rows +
+                           std::to_string(first_unit + converted - 1) + ") unit");
+    }
+};
+
+TEST_F(ExperimentCommandTest, CreatesListsAndShows) {
+    const std::string id = create("first");
+    EXPECT_EQ(id.size(), 36U);
+    const std::string table = ok({"experiment", "list"});
+    EXPECT_THAT(column(table, "NAME"), Contains("first"));
+    EXPECT_THAT(column(table, "FLAG"), Contains("first.flag"));
+    EXPECT_THAT(column(ok({"experiment", "list", "-o", "wide"}), "ID"), Contains(id));
+    const auto row = json({"experiment", "show", id});
+    EXPECT_EQ(row["name"].get_string().value(), "first");
+    EXPECT_EQ(row["status"].get_string().value(), "active");
+    EXPECT_EQ(row["success_metrics"].at(1).get_string().value(), "quality_score");
+    EXPECT_THAT(ok({"experiment", "show", "first"}), HasSubstr("hypothesis  it helps\n"));
+}
+
+TEST_F(ExperimentCommandTest, PausesResumesAndCompletes) {
+    create("second");
+    const auto status = [this](const char* verb) {
+        return std::string(
+            json({"experiment", verb, "second", "--why", "a test"})["status"].get_string().value());
+    };
+    EXPECT_EQ(status("pause"), "paused");
+    EXPECT_EQ(status("resume"), "active");
+    EXPECT_EQ(status("complete"), "completed");
+    EXPECT_THAT(refused(1, {"experiment", "resume", "second"}), HasSubstr("completed"));
+    EXPECT_THAT(ok({"experiment", "list", "--status", "completed"}), HasSubstr("second"));
+}
+
+TEST_F(ExperimentCommandTest, RefusesWhatCannotBeMeasured) {
+    ok({"flag", "create", "no.variants", "--status", "enabled"});
+    refused(1, {"experiment", "create", "--flag", "no.variants", "--name", "x"});
+    refused(3, {"experiment", "create", "--flag", "no.such.flag", "--name", "x"});
+    refused(2, {"experiment", "create", "--name", "x"});
+    refused(3, {"experiment", "show", "nothing"});
+    refused(3, {"results", "nothing"});
+    create("third");
+    refused(1, {"experiment", "create", "--flag", "third.flag", "--name", "again"});
+    refused(1, {"experiment", "create", "--flag", "third.flag", "--name", "x", "--days", "-1"});
+}
+
+TEST_F(ExperimentCommandTest, JudgesUnitsAndKeepsTheResults) {
+    const std::string id = create("judged");
+    store_units(id, "control", 1, 1000, 300);
+    store_units(id, "treatment", 2001, 1000, 400);
+    const auto results = json({"results", "judged"});
+    EXPECT_EQ(results["variants"]["control"]["exposed_units"].get_uint64().value(), 1000U);
+    EXPECT_DOUBLE_EQ(results["variants"]["treatment"]["conversion_rate"].get_double().value(), 0.4);
+    const auto analysis = results["statistical_analysis"];
+    EXPECT_DOUBLE_EQ(analysis["control_conversion_rate"].get_double().value(), 0.3);
+    const double lower = analysis["confidence_interval_95"]["lower"].get_double();
+    const double upper = analysis["confidence_interval_95"]["upper"].get_double();
+    EXPECT_LT(lower, 0.1);
+    EXPECT_GT(upper, 0.1);
+    EXPECT_GT(lower, 0.0);
+    EXPECT_EQ(postgres().value("select results -> 'variants' -> 'control' ->> 'exposed_units' "
+                               "from burgee.experiment_results where experiment_id = '" +
+                               id + "'"),
+              "1000");
+    const std::string text = ok({"results", id});
+    EXPECT_THAT(text, HasSubstr("conversion"));
+    EXPECT_THAT(text, HasSubstr("judged"));
+}
+
+TEST_F(ExperimentCommandTest, SaysHowManyUnitsAreMissing) {
+    const std::string id = create("young");
+    store_units(id, "control", 1, 10, 3);
+    store_units(id, "treatment", 101, 10, 9);
+    EXPECT_EQ(ok({"results", "young", "-o", "name"}), "insufficient_data\n");
+    EXPECT_EQ(ok({"results", "young", "--no-keep", "-o", "name"}), "insufficient_data\n");
+    refused(3, {"results", "young", "--phase", "7"});
+    refused(2, {"results", "young", "--phase", "0"});
+}
+
+}  // namespace
+}  // namespace burgee::test
