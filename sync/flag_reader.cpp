@@ -73,6 +73,12 @@ void refuse_duplicates(FlagChanges& changes) {
     flags = std::move(unique);
 }
 
+void take_experiments(PgTransaction& open, FlagChanges& changes) {
+    ActiveExperiments active = read_experiments(open);
+    changes.experiments = std::move(active.experiments);
+    std::move(active.problems.begin(), active.problems.end(), std::back_inserter(changes.problems));
+}
+
 }  // namespace
 
 struct FlagReader::Reading {
@@ -109,8 +115,8 @@ SyncResult<FlagChanges> FlagReader::poll() {
 
 FlagReader::Reading FlagReader::read(PgTransaction& open) const {
     if (!is_schema_known_) {
-        require_schema(
-            open);  // only once, so that a newer schema does not stop hosts that run already
+        // Only once, so that a newer schema does not stop hosts that run already.
+        require_schema(open);
     }
     Reading reading;
     reading.row = read_revision(open);
@@ -129,9 +135,6 @@ FlagReader::Reading FlagReader::read(PgTransaction& open) const {
         reading.row.changed_at == changed_at_) {
         return reading;  // nothing changed: one row was read
     }
-    ActiveExperiments active = read_experiments(open);
-    changes.experiments = std::move(active.experiments);
-    changes.problems = std::move(active.problems);
     if (is_followable && reading.row.revision > revision_ &&
         (revision_ == 0 || is_same_past(open, revision_, changed_at_))) {
         read_increment(open, reading);
@@ -148,16 +151,19 @@ void FlagReader::read_increment(PgTransaction& open, Reading& reading) const {
     std::set<std::string> names;
     std::set<std::string> deleted;
     std::set<std::uint64_t> revisions;
+    bool has_experiment_change = false;
     for (const ChangeLine& line : read_changes(open, revision_, reading.row.revision)) {
         revisions.insert(line.revision);
         if (line.kind == "flag" && line.name) {
             names.insert(*line.name);
             if (line.is_tombstone) {
                 deleted.insert(*line.name);
+                has_experiment_change = true;  // a renamed flag takes its experiments along
             } else {
                 deleted.erase(*line.name);
             }
-        } else if (line.kind == "experiment") {
+        } else if (line.kind == "experiment" || line.kind == "phase") {
+            has_experiment_change = true;
             names.insert(line.experiment_flags.begin(), line.experiment_flags.end());
         } else if (line.kind == "setting" || line.kind == "truncate" || line.kind == "flag") {
             reading.is_everything = true;  // touches more than the rows it names
@@ -167,6 +173,9 @@ void FlagReader::read_increment(PgTransaction& open, Reading& reading) const {
     if (reading.is_everything || revisions.size() != reading.row.revision - revision_) {
         reading.is_everything = true;
         return;
+    }
+    if (has_experiment_change) {
+        take_experiments(open, reading.changes);
     }
     const std::vector<RawFlag> rows =
         read_flags(open, std::vector<std::string>(names.begin(), names.end()));
@@ -184,6 +193,8 @@ void FlagReader::read_increment(PgTransaction& open, Reading& reading) const {
 
 void FlagReader::read_everything(PgTransaction& open, Reading& reading) const {
     reading.settings = read_settings(open);
+    reading.changes.problems.clear();  // of an increment that was given up
+    take_experiments(open, reading.changes);
     const std::vector<RawFlag> rows = read_flags(open, std::nullopt);
     check_rows(rows, reading.settings, reading.changes);
     refuse_duplicates(reading.changes);
