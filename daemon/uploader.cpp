@@ -42,10 +42,12 @@ Uploader::Uploader(Spool& spool, Counters& counters, UploaderOptions options)
       lsn_at_start_(spool.durable_end_lsn()),
       writer_(options_.connection, options_.writer),
       source_(spool),
+      cursor_lsn_(std::max<std::uint64_t>(spool.oldest_lsn(), 1)),
       retry_wait_(options_.retry_min),
       random_(std::random_device{}()),
       next_heartbeat_(Clock::now()),
       next_partitions_(Clock::now()),
+      status_{false, false, cursor_lsn_, 0, ""},
       thread_([this] { run(); }) {
     assert(options_.retry_min.count() > 0 && options_.retry_min <= options_.retry_max);
 }

@@ -98,7 +98,7 @@ private:
 
     // Of the thread alone.
     bool is_cursor_open_ = false;
-    std::uint64_t cursor_lsn_ = 0;
+    std::uint64_t cursor_lsn_;  // until the database has said where it is: the oldest that is kept
     std::uint64_t delivered_end_lsn_ = 0;  // events below were counted as delivered by this process
     std::uint64_t attempted_end_lsn_ = 0;  // of the last batch
     std::chrono::milliseconds retry_wait_;

@@ -1,0 +1,189 @@
+// How many events a second reach PostgreSQL when a backlog is drained, against copying the same
+// rows and nothing else, in the same run. Workload W: 100 000 units drawn uniformly, 2 variants, 4
+// metrics, shuffled. The server is a private one with its stock settings and fsync on; writer and
+// server share the machine. Making the events up is not timed; decoding, folding and formatting
+// them is.
+
+#include <benchmark/benchmark.h>
+
+#include <burgee/checksum.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <pqxx/pqxx>
+#include <pqxx/tablewriter>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "sync/metric_rows.hpp"
+#include "sync/metric_writer.hpp"
+#include "sync/migrations.hpp"
+#include "tests/support/postgres_cluster.hpp"
+
+namespace burgee::test {
+namespace {
+
+constexpr std::uint32_t kUnits = 100'000;
+constexpr Uuid kExperiment{0xE1};
+constexpr Uuid kSpool{0x50};
+constexpr std::string_view kMetrics[] = {"impression", "conversion", "response_time_ms",
+                                         "quality_score"};
+constexpr std::string_view kVariants[] = {"control", "treatment"};
+
+using Clock = std::chrono::steady_clock;
+
+/// Workload W without end: event n is always the same, and no two batches are alike.
+class EndlessSource final : public sync::EventSource {
+public:
+    EndlessSource() {
+        for (std::uint32_t unit = 0; unit < kUnits; ++unit) {
+            users_.push_back("user-" + std::to_string(100'000 + unit));
+            units_.push_back(hash64(users_.back()));
+        }
+        start_unix_ms_ = std::chrono::duration_cast<std::chrono::milliseconds>(
+                             std::chrono::system_clock::now().time_since_epoch())
+                             .count();
+        events_.resize(8'192);
+    }
+
+    sync::EventChunk read(std::uint64_t from_lsn, std::uint64_t end_lsn) override {
+        const std::uint64_t count = std::min<std::uint64_t>(events_.size(), end_lsn - from_lsn);
+        for (std::uint64_t index = 0; index < count; ++index) {
+            fill(events_[index], from_lsn + index);
+        }
+        return {std::span(events_).first(count), from_lsn + count};
+    }
+
+private:
+    void fill(sync::MetricEvent& event, std::uint64_t lsn) const {
+        const std::uint64_t random = hash64(&lsn, sizeof lsn);
+        const auto unit = static_cast<std::uint32_t>(random % kUnits);
+        event.lsn = lsn;
+        event.experiment = kExperiment;
+        event.phase = 1;
+        event.variant = kVariants[unit % 2];
+        event.metric = kMetrics[(random >> 32) % 4];
+        event.user_id = users_[unit];
+        event.unit_source = sync::UnitSource::kUserId;
+        event.unit = units_[unit];
+        event.created_unix_ms = start_unix_ms_ + static_cast<std::int64_t>(lsn / 1'000);
+        event.value = static_cast<double>(random >> 48) / 64;
+    }
+
+    std::vector<std::string> users_;
+    std::vector<std::uint64_t> units_;
+    std::vector<sync::MetricEvent> events_;
+    std::int64_t start_unix_ms_ = 0;
+};
+
+/// One server for all rows of this program; made at the first use.
+class Database {
+public:
+    static Database& get() {
+        static Database database;
+        return database;
+    }
+
+    PostgresCluster cluster{{.is_durable = true, .settings = {}}};
+
+private:
+    Database() {
+        sync::PgSession session({.dsn = cluster.dsn()});
+        if (!sync::migrate(session)) {
+            throw std::runtime_error("cannot migrate the benchmark's database");
+        }
+        std::string id;
+        sync::append_uuid(id, kExperiment);
+        cluster.execute(
+            "INSERT INTO public.feature_flags (name, status, variants) VALUES ('w', 'ab_test',"
+            " '[{\"name\":\"control\",\"weight\":50},{\"name\":\"treatment\",\"weight\":50}]');"
+            "INSERT INTO public.ab_test_experiments (id, feature_flag_id, name, start_date)"
+            " SELECT '" +
+            id + "', id, 'w', now() - interval '1 day' FROM public.feature_flags");
+    }
+};
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Events a second of COPY alone: the same lines, the same table, one transaction.
+double raw_copy_rate(PostgresCluster& cluster, EndlessSource& source, std::uint64_t count) {
+    pqxx::connection connection(cluster.dsn());
+    const std::vector<std::string> columns(std::begin(sync::kRawColumns),
+                                           std::end(sync::kRawColumns));
+    const Clock::time_point start = Clock::now();
+    pqxx::work transaction(connection);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Wdeprecated-declarations"  // as in the writer: it takes whole lines
+    pqxx::tablewriter writer(transaction, "public.ab_test_metrics", columns.begin(), columns.end());
+#pragma GCC diagnostic pop
+    std::string lines;
+    for (std::uint64_t lsn = 1; lsn <= count;) {
+        const sync::EventChunk chunk = source.read(lsn, count + 1);
+        for (const sync::MetricEvent& event : chunk.events) {
+            sync::append_raw_line(lines, Uuid{0xFF}, event);
+        }
+        lines.pop_back();
+        writer.write_raw_line(lines);
+        lines.clear();
+        lsn = chunk.next_lsn;
+    }
+    writer.complete();
+    transaction.commit();
+    return static_cast<double>(count) / seconds_since(start);
+}
+
+void upload(benchmark::State& state, bool stores_raw_rows) {
+    PostgresCluster& cluster = Database::get().cluster;
+    EndlessSource source;
+    const auto batch_events = static_cast<std::uint64_t>(state.range(0));
+    const double copy_rate =
+        stores_raw_rows
+            ? raw_copy_rate(cluster, source, std::min<std::uint64_t>(batch_events, 200'000))
+            : 0;
+    sync::MetricWriter writer({.dsn = cluster.dsn()},
+                              {.stores_raw_rows = stores_raw_rows, .folded_rows_max = 400'000});
+    std::uint64_t lsn = writer.open_cursor(kSpool, 1).next_lsn;
+    std::uint64_t events = 0;
+    std::uint64_t folded_rows = 0;
+    double seconds = 0;
+    for (auto _ : state) {
+        const Clock::time_point start = Clock::now();
+        const sync::WriteReport report = writer.write({kSpool, lsn, lsn + batch_events}, source);
+        const double elapsed = seconds_since(start);
+        if (report.status != sync::WriteStatus::kCommitted || report.dead_lettered != 0) {
+            state.SkipWithError(report.error.message.c_str());
+            break;
+        }
+        state.SetIterationTime(elapsed);
+        events += report.delivered;
+        folded_rows += report.folded_rows;
+        seconds += elapsed;
+        lsn = report.next_lsn;
+    }
+    const double batches = static_cast<double>(state.iterations());
+    state.counters["events_per_second"] = static_cast<double>(events) / seconds;
+    state.counters["events_per_batch"] = static_cast<double>(events) / batches;
+    state.counters["folded_rows_per_batch"] = static_cast<double>(folded_rows) / batches;
+    if (stores_raw_rows) {
+        state.counters["raw_copy_per_second"] = copy_rate;
+        state.counters["ratio_to_raw_copy"] = static_cast<double>(events) / seconds / copy_rate;
+    }
+}
+
+void upload_with_raw_rows(benchmark::State& state) {
+    upload(state, true);
+}
+void upload_unit_state_only(benchmark::State& state) {
+    upload(state, false);
+}
+
+BENCHMARK(upload_with_raw_rows)->Arg(200'000)->Arg(1'000'000)->Iterations(5)->UseManualTime();
+BENCHMARK(upload_unit_state_only)->Arg(2'000'000)->Iterations(5)->UseManualTime();
+
+}  // namespace
+}  // namespace burgee::test

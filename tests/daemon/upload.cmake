@@ -1,0 +1,8 @@
+# daemon_upload_test: from the spool to a real PostgreSQL server, through failures.
+if(TARGET burgee::uploader)
+    burgee_test(daemon_upload_test LABELS postgres TIMEOUT 300
+        SOURCES
+            chaos_proxy.cpp
+            uploader_test.cpp
+        LIBRARIES burgee::uploader burgee::client burgee::test_support PkgConfig::PQXX)
+endif()
