@@ -50,6 +50,7 @@ SegmentStore::SegmentStore(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& 
     if (!segments_.empty()) {
         next_segment_no_ = segments_.back().header.segment_no + 1;
     }
+    in_use_segment_no_ = next_segment_no_;
     for (const std::string& spare : spares_) {
         const std::string digits = spare.substr(std::strlen(kSparePrefix));
         next_spare_no_ =

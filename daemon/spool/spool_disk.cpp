@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "daemon/spool/mutations.hpp"
-
 namespace burgee::daemon {
 namespace {
 
@@ -70,12 +68,7 @@ public:
         return 0;
     }
 
-    int sync() override {
-        if (kMutateNoFdatasync) {
-            return 0;
-        }
-        return ::fdatasync(descriptor_.get()) == 0 ? 0 : errno;
-    }
+    int sync() override { return ::fdatasync(descriptor_.get()) == 0 ? 0 : errno; }
 
     int allocate(std::uint64_t size_bytes) override {
         return ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size_bytes));
@@ -161,12 +154,7 @@ public:
         return ::unlinkat(directory_.get(), file_name.c_str(), 0) == 0 ? 0 : errno;
     }
 
-    int sync_names() override {
-        if (kMutateNoFdatasync) {
-            return 0;
-        }
-        return ::fsync(directory_.get()) == 0 ? 0 : errno;
-    }
+    int sync_names() override { return ::fsync(directory_.get()) == 0 ? 0 : errno; }
 
 private:
     std::string path_;

@@ -41,6 +41,10 @@ public:
         if (auto listed = list(); !listed) {
             return listed.error();
         }
+        // Not before every header is known not to be from the future.
+        for (const std::string& name : spare_names_) {
+            take_spare(name);
+        }
         for (auto each = found_.begin(); each != found_.end(); ++each) {
             const auto next = std::next(each);
             const auto successor = next == found_.end() ? std::nullopt : std::optional(next->first);
@@ -68,7 +72,8 @@ private:
         }
         for (const std::string& name : names) {
             if (name.starts_with(kSparePrefix)) {
-                result_.spares.push_back(name);
+                spare_names_.push_back(name);
+                continue;
             }
             const auto first_lsn = parse_segment_file_name(name);
             if (!first_lsn) {
@@ -90,6 +95,17 @@ private:
             found_.emplace(*first_lsn, std::move(found));
         }
         return {};
+    }
+
+    /// Keeps a spare whose room is reserved; any other was left half made, or has another size.
+    void take_spare(const std::string& name) {
+        std::unique_ptr<SpoolFile> file;
+        if (disk_.open(name, false, &file) == 0 &&
+            file->size_bytes() >= options_.segment_size_bytes) {
+            result_.spares.push_back(name);
+        } else {
+            disk_.remove(name);
+        }
     }
 
     void take_segment(Found& found, std::optional<std::uint64_t> successor) {
@@ -201,6 +217,7 @@ private:
     const SpoolOptions& options_;
     RecoveredSpool result_;
     std::map<std::uint64_t, Found> found_;
+    std::vector<std::string> spare_names_;
     std::vector<std::pair<GapRecord, std::size_t>> damage_;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "daemon/spool/mutations.hpp"
+
 namespace burgee::daemon {
 namespace {
 
@@ -145,7 +147,7 @@ SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
     group_.seal(begin, end, active_->salt, durable_end_lsn_ - 1);
     const auto bytes = group_.bytes(begin, end);
     int error = active_->file->write(bytes, active_->offset);
-    if (error == 0) {
+    if (error == 0 && !kMutateNoFdatasync) {
         error = active_->file->sync();
     }
     if (error == 0) {
