@@ -68,8 +68,10 @@ EventConnection* EventServer::Core::find(std::uint64_t connection_id) {
 }
 
 void EventServer::Core::close(std::uint64_t connection_id, Counter reason) {
-    if (connections_.erase(connection_id) != 0) {
-        counters_.add(reason);
+    const auto found = connections_.find(connection_id);
+    if (found != connections_.end()) {
+        counters_.add(reason);  // before the client can notice
+        connections_.erase(found);
     }
 }
 
