@@ -192,6 +192,7 @@ void FlagReader::read_increment(PgTransaction& open, Reading& reading) const {
 }
 
 void FlagReader::read_everything(PgTransaction& open, Reading& reading) const {
+    open.script("SET LOCAL jit = off");  // compiling costs more than running this once
     reading.settings = read_settings(open);
     reading.changes.problems.clear();  // of an increment that was given up
     take_experiments(open, reading.changes);
