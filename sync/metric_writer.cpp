@@ -89,6 +89,8 @@ private:
     MetricWriterOptions options_;
     WriterMemory memory_;
     std::optional<InDoubt> in_doubt_;
+    std::uint64_t believed_lsn_ =
+        0;  // read by the mutation alone: where a naive writer would retry
 };
 
 // One transaction, and what its failure means. kCommitted: stored up to next_lsn.
@@ -178,7 +180,10 @@ WriteReport MetricWriter::State::open_cursor(const Uuid& spool_id, std::uint64_t
         report.error = next_lsn.error();
         return report;
     }
-    const auto cursor = static_cast<std::uint64_t>(*next_lsn);
+    auto cursor = static_cast<std::uint64_t>(*next_lsn);
+    if (kMutateNoCursorFence && believed_lsn_ != 0) {
+        cursor = believed_lsn_;
+    }
     if (in_doubt_ && in_doubt_->spool_id == spool_id && in_doubt_->report.next_lsn == cursor) {
         report = in_doubt_->report;
     }
@@ -192,6 +197,7 @@ WriteReport MetricWriter::State::write(const MetricBatch& batch, EventSource& so
     assert(batch.first_lsn < batch.end_lsn);
     WriteReport total;
     total.next_lsn = batch.first_lsn;
+    believed_lsn_ = batch.first_lsn;
     // Ends of the ranges still to store, the nearest last: a refused range is halved until one
     // event is left. One bad event in n costs log2(n) committed transactions more.
     std::vector<std::uint64_t> ends = {batch.end_lsn};
