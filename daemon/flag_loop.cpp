@@ -122,6 +122,7 @@ std::string FlagLoop::publish_last_known_good() {
     }
     const std::scoped_lock lock(mutex_);
     status_.generation = *generation;
+    status_.answered_unix_ms = view.header().database_unix_ms;
     status_.revision = view.header().revision;
     status_.flag_count = view.flag_count();
     status_.published_unix_ms = unix_ms_now();
@@ -138,8 +139,7 @@ void FlagLoop::start() {
 
 void FlagLoop::stop() {
     is_stopping_ = true;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
+    wake();
     {
         const std::scoped_lock lock(mutex_);
         if (interrupt_) {
@@ -149,6 +149,16 @@ void FlagLoop::stop() {
     if (thread_.joinable()) {
         thread_.join();
     }
+}
+
+void FlagLoop::refresh() {
+    is_refresh_wanted_ = true;
+    wake();
+}
+
+void FlagLoop::wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
 }
 
 FlagLoopStatus FlagLoop::status() const {
@@ -175,6 +185,10 @@ void FlagLoop::run() {
     }
     while (!is_stopping_) {
         last_turn_ms_ = Clock::now().time_since_epoch() / milliseconds(1);
+        if (is_refresh_wanted_.exchange(false)) {
+            database.reader.forget();
+            database.next_poll = Clock::now();
+        }
         if (Clock::now() >= database.next_poll) {
             poll(database);
         }
@@ -214,6 +228,10 @@ void FlagLoop::wait(Database& database) {
     if (is_hint) {
         database.next_poll = std::min(database.next_poll, database.last_poll + kHintSpacing);
     }
+    if (outcome == sync::WaitOutcome::kWoken) {
+        std::uint64_t count = 0;
+        [[maybe_unused]] const ssize_t drained = ::read(wake_fd_, &count, sizeof count);
+    }
     const std::scoped_lock lock(mutex_);
     status_.is_listening = database.listener.is_listening();
     status_.hints += outcome == sync::WaitOutcome::kHint ? 1 : 0;
@@ -247,6 +265,7 @@ void FlagLoop::poll(Database& database) {
             spdlog::info("database up: revision={} poll_ms={:.1f}", changes->revision, poll_ms);
         }
         status_.is_database_up = true;
+        status_.answered_unix_ms = unix_ms_now();
         status_.database_error.clear();
         status_.poll_ms = poll_ms;
         ++status_.polls;

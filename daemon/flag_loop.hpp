@@ -34,6 +34,7 @@ struct FlagLoopStatus {
     std::int64_t published_unix_ms = 0;   ///< our wall clock, for people
     std::uint64_t snapshot_size_bytes = 0;
     double publish_ms = 0;                ///< build, write, read-back of the newest snapshot
+    std::int64_t answered_unix_ms = 0;    ///< our wall clock at the last successful poll
     bool is_database_up = false;
     std::string database_error;           ///< why it is not
     double poll_ms = 0;                   ///< how long the last poll took
@@ -65,6 +66,9 @@ public:
     /// Stops within about a second, also while PostgreSQL hangs.
     void stop();
 
+    /// Polls at once and reads everything.
+    void refresh();
+
     FlagLoopStatus status() const;
 
     /// Grows while the loop is alive: the watchdog compares it. The loop may rest for one poll
@@ -80,6 +84,7 @@ private:
     void take(Database& database, const FlagChanges& changes);
     void publish(Database& database);
     void save_if_due(Database& database);
+    void wake() const;
     void note_problems(Database& database);
     std::chrono::milliseconds jittered(std::chrono::milliseconds interval);
 
@@ -88,6 +93,7 @@ private:
     std::mt19937_64 random_;
     int wake_fd_ = -1;
     std::atomic<bool> is_stopping_{false};
+    std::atomic<bool> is_refresh_wanted_{false};
     std::atomic<std::int64_t> last_turn_ms_{0};
     mutable std::mutex mutex_;
     FlagLoopStatus status_;              // guarded by mutex_
