@@ -102,6 +102,14 @@ std::uint64_t boot_ns() {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+struct ControlFile::Region {
+    boost::interprocess::mapped_region mapped;
+};
+
+ControlFile::ControlFile() = default;
+ControlFile::ControlFile(ControlFile&&) noexcept = default;
+ControlFile::~ControlFile() = default;
+
 PublishResult<ControlFile> ControlFile::open(const std::string& directory) {
     PublishResult<FileDescriptor> opened = open_directory(directory);
     if (!opened) {
@@ -205,8 +213,9 @@ PublishResult<bool> ControlFile::create(const std::string& directory_path, bool 
 
 PublishResult<void> ControlFile::map(const std::string& directory_path) {
     try {
-        region_ = boost::interprocess::mapped_region(
-            MappableFile(file_), boost::interprocess::read_write, 0, kControlSizeBytes);
+        region_ = std::make_unique<Region>(
+            Region{{MappableFile(file_), boost::interprocess::read_write, 0, kControlSizeBytes}});
+        page_ = static_cast<ControlPage*>(region_->mapped.get_address());
     } catch (const boost::interprocess::interprocess_exception& error) {
         return system_error_of(error.get_native_error(),
                                "map the control page in " + directory_path);

@@ -11,9 +11,9 @@
 //   3. A usable page is adopted, with its inode and its generations.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
-#include <boost/interprocess/mapped_region.hpp>
 #include <burgee/control_page.hpp>
 
 #include "shm/file_descriptor.hpp"
@@ -23,12 +23,15 @@ namespace burgee {
 
 class ControlFile {
 public:
+    ControlFile(ControlFile&&) noexcept;
+    ~ControlFile();
+
     /// Opens `directory`, which must belong to us or root and be writable by nobody else, and
     /// adopts or makes its `control`. An unusable page of ours is marked kStateRetired and
     /// replaced. Errors: kDirectory, kControl, kSecondDaemon, kNoSpace, kSystem.
     static PublishResult<ControlFile> open(const std::string& directory);
 
-    ControlPage& page() const { return *static_cast<ControlPage*>(region_.get_address()); }
+    ControlPage& page() const { return *page_; }
     /// The slot of kLayoutMajor.
     ControlSlot& slot() const { return page().slots[slot_number_]; }
     const FileDescriptor& directory() const { return directory_; }
@@ -38,7 +41,9 @@ public:
     bool is_at(const std::string& directory_path) const;
 
 private:
-    ControlFile() = default;
+    struct Region;  ///< Boost's mapping; known to control_file.cpp alone
+
+    ControlFile();
     PublishResult<bool> adopt(const std::string& directory_path);
     PublishResult<bool> create(const std::string& directory_path, bool replaces);
     PublishResult<void> map(const std::string& directory_path);
@@ -46,7 +51,8 @@ private:
 
     FileDescriptor directory_;
     FileDescriptor file_;  ///< holds the lock
-    boost::interprocess::mapped_region region_;
+    std::unique_ptr<Region> region_;
+    ControlPage* page_ = nullptr;
     std::size_t slot_number_ = 0;
 };
 

@@ -25,14 +25,9 @@
 #include "shm/control_file.hpp"
 #include "shm/file_descriptor.hpp"
 #include "shm/publish_error.hpp"
+#include "shm/read_back.hpp"
 
 namespace burgee {
-
-/// Names (by hash64) that the snapshot must answer, or must not, before it is announced.
-struct ReadBack {
-    std::vector<std::uint64_t> present;
-    std::vector<std::uint64_t> absent;
-};
 
 struct PublisherOptions {
     std::uint64_t snapshot_size_max = kSnapshotSizeMax;  ///< bytes

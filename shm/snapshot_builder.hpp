@@ -22,7 +22,7 @@
 #include "shm/flag_compiler.hpp"
 #include "shm/flag_set.hpp"
 #include "shm/flag_table.hpp"
-#include "shm/publisher.hpp"
+#include "shm/read_back.hpp"
 #include "shm/snapshot_assembly.hpp"
 
 namespace burgee {
