@@ -110,6 +110,11 @@ std::size_t EventPeer::batch_count() const {
     return batch_count_;
 }
 
+std::size_t EventPeer::batches_after_lies() const {
+    const std::lock_guard lock(mutex_);
+    return batches_after_lies_;
+}
+
 std::vector<std::string> EventPeer::complaints() const {
     const std::lock_guard lock(mutex_);
     return complaints_;
@@ -164,6 +169,7 @@ bool EventPeer::serve_connection(Connection& connection) {
         return false;
     }
     if (connection.was_lied_to) {
+        ++batches_after_lies_;
         return true;
     }
     return connection.is_greeted ? take_batch(connection, frame) : take_hello(connection, frame);

@@ -68,6 +68,7 @@ public:
     std::size_t stored_count() const;  ///< over all sessions, refused ones left out
     std::size_t connection_count() const;
     std::size_t batch_count() const;
+    std::size_t batches_after_lies() const;  ///< heard on connections with a raw WELCOME
     std::vector<std::string> complaints() const;
 
 private:
@@ -94,6 +95,7 @@ private:
     std::vector<std::string> complaints_;
     std::size_t connection_count_ = 0;
     std::size_t batch_count_ = 0;
+    std::size_t batches_after_lies_ = 0;
     bool is_stopping_ = false;
     bool has_lied_ = false;  ///< sent raw bytes: a client may hold strange numbers since
     int listener_ = -1;

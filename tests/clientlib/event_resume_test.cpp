@@ -205,14 +205,18 @@ TEST_F(EventResumeTest, SendsAgainWhatTheFullDaemonRefused) {
     PeerManners manners;
     manners.frame_size_max = sizeof(BatchFrame) + kEventSizeMax;
     manners.refusals_full = 9;
+    manners.credits = 1;
     peer_.set_manners(manners);
-    EventSender sender(directory_.path(), hasty());
+    EventOptions options = hasty();
+    options.timing.stall_timeout = 20'000;
+    EventSender sender(directory_.path(), options);
     offer(sender, 1'000);
     ASSERT_TRUE(sender.flush(20s).complete);
     expect_all_stored_once();
     const EventCounters counters = sender.counters();
     expect_identities(counters);
     EXPECT_EQ(counters.acknowledged, 1'000U);
+    EXPECT_EQ(counters.connections, 1U) << "a full daemon is asked again, not left";
 }
 
 TEST_F(EventResumeTest, CountsRefusedEventsAndKeepsTheRest) {
@@ -334,6 +338,7 @@ TEST_F(EventHostilityTest, RefusesEveryWrongWelcome) {
         PeerManners manners;
         manners.raw_welcome = bytes;
         expect_retry(manners, what);
+        EXPECT_EQ(peer_.batches_after_lies(), 0U) << what << ": no event follows a bad WELCOME";
     }
 }
 

@@ -235,9 +235,28 @@ TEST_F(EventSenderTest, WaitsForADaemonThatStartsLate) {
     expect_identities(sender.counters());
 }
 
+TEST_F(EventSenderTest, SendsTheFirstImpressionOfAUnitAsItsExposure) {
+    EventSender sender(directory_.path());
+    EventDraft draft = draft_with_value(1);
+    draft.metric = "impression";
+    ASSERT_TRUE(sender.offer(draft));
+    ASSERT_TRUE(sender.offer(draft));
+    ASSERT_TRUE(sender.flush(20s).complete);
+    const std::vector<Bytes> events = only_session_events();
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(header_of(events[0]).event_class, static_cast<std::uint8_t>(EventClass::kExposure));
+    EXPECT_EQ(header_of(events[1]).event_class, static_cast<std::uint8_t>(EventClass::kOrdinary));
+}
+
 TEST_F(EventSenderTest, FlushesAtExitWithoutBeingAsked) {
+    PeerManners manners;  // many small frames, one at a time: most wait when the end comes
+    manners.frame_size_max = sizeof(BatchFrame) + kEventSizeMax;
+    manners.credits = 1;
+    peer_.set_manners(manners);
+    EventOptions options;
+    options.timing.exit_flush = 20'000;
     {
-        EventSender sender(directory_.path());
+        EventSender sender(directory_.path(), options);
         for (int number = 0; number < 1'000; ++number) {
             ASSERT_TRUE(sender.offer(draft_with_value(number)));
         }

@@ -125,6 +125,17 @@ TEST_F(EventWindowTest, ExpiresOnlyWhatWasSent) {
     EXPECT_EQ(acknowledged_, 6U) << "no refusal of the old session clings to the new numbers";
 }
 
+TEST_F(EventWindowTest, RemembersWhatEverWentOutAcrossARewind) {
+    put(20);
+    send(1'280);
+    window_.rewind();
+    ASSERT_EQ(send(640).count, 10U);
+    EXPECT_EQ(window_.sent_seq(), 20U) << "the daemon may have all of them";
+    std::array<std::uint64_t, kEventClassCount> lost{};
+    window_.expire(lost);
+    EXPECT_EQ(lost[0], 20U);
+}
+
 TEST_F(EventWindowTest, StopsFramingWhenTooMuchIsUndecided) {
     put(detail::kUndecidedEventsMax + 10);
     std::uint64_t sent = 0;
