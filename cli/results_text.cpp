@@ -38,6 +38,9 @@ std::string day_text(const stats::ExperimentReport& report) {
     if (report.is_final) {
         return "ended";
     }
+    if (input.was_stopped_early) {
+        return "stopped early";
+    }
     const std::int64_t elapsed_ms =
         std::max<std::int64_t>(0, input.now_unix_ms - input.start_unix_ms);
     std::string text = "day " + std::to_string(elapsed_ms / kDayMs + 1);

@@ -17,9 +17,12 @@ double squared_error(const UnitEstimate& estimate) {
 double satterthwaite(const UnitEstimate& control, const UnitEstimate& treatment) {
     const double c = squared_error(control);
     const double t = squared_error(treatment);
-    const double share = c / (c + t);  // as a share, so that tiny errors do not underflow squared
-    return 1.0 / (share * share / static_cast<double>(control.unit_count - 1) +
-                  (1.0 - share) * (1.0 - share) / static_cast<double>(treatment.unit_count - 1));
+    // As shares, so that tiny errors do not underflow when squared; both by division, so that
+    // swapping the variants changes nothing.
+    const double c_share = c / (c + t);
+    const double t_share = t / (c + t);
+    return 1.0 / (c_share * c_share / static_cast<double>(control.unit_count - 1) +
+                  t_share * t_share / static_cast<double>(treatment.unit_count - 1));
 }
 
 Result<MeanComparison> compare(const UnitEstimate& control, const UnitEstimate& treatment,

@@ -16,7 +16,7 @@ using Policy = boost::math::policies::policy<
     boost::math::policies::overflow_error<boost::math::policies::ignore_error>,
     boost::math::policies::underflow_error<boost::math::policies::ignore_error>,
     boost::math::policies::evaluation_error<boost::math::policies::ignore_error>,
-    boost::math::policies::promote_double<true>>;
+    boost::math::policies::promote_double<false>>;
 
 /// Tails below this are taken by logarithms: well above the smallest normal double, 2.2e-308.
 constexpr double kSmallTail = 1e-290;

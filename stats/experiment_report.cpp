@@ -195,8 +195,9 @@ VerdictFacts facts_of(const ExperimentReport& report) {
     }
     facts.crossover_share = report.crossover_share;
     facts.is_final = report.is_final;
+    facts.was_stopped_early = input.was_stopped_early;
     facts.alpha = input.alpha;
-    if (input.end_unix_ms && !report.is_final) {
+    if (input.end_unix_ms && !report.is_final && !input.was_stopped_early) {
         facts.remaining_days = (*input.end_unix_ms - input.now_unix_ms + kDayMs - 1) / kDayMs;
     }
     for (const MetricReport& metric : report.metrics) {
@@ -234,10 +235,11 @@ void add_notes(ExperimentReport& report) {
     }
     if (!report.is_final) {
         report.notes.push_back(
-            input.end_unix_ms ? "Fixed-horizon p-values and intervals are valid at the planned "
-                                "end only; until then the always-valid ones decide."
-                              : "Without a planned end only the always-valid p-values and "
-                                "intervals may be acted on.");
+            input.end_unix_ms && !input.was_stopped_early
+                ? "Fixed-horizon p-values and intervals are valid at the planned "
+                  "end only; until then the always-valid ones decide."
+                : "Without a planned end that was reached only the always-valid p-values and "
+                  "intervals may be acted on.");
     }
 }
 
@@ -252,7 +254,8 @@ Result<ExperimentReport> experiment_report(const ExperimentInput& input) {
     if (report.input.success_metrics.empty()) {
         report.input.success_metrics.push_back(default_goal(kConversionMetric));
     }
-    report.is_final = input.end_unix_ms && input.now_unix_ms >= *input.end_unix_ms;
+    report.is_final =
+        !input.was_stopped_early && input.end_unix_ms && input.now_unix_ms >= *input.end_unix_ms;
     add_metrics(report);
     adjust_success_metrics(report);
     add_sample_ratio(report);

@@ -51,6 +51,9 @@ struct ExperimentInput {
     std::int64_t start_unix_ms = 0;
     std::optional<std::int64_t> end_unix_ms;  ///< planned; none means open-ended
     std::int64_t now_unix_ms = 0;
+    /// Ended by hand before the planned end: the fixed horizon was never reached, so that its
+    /// p-values decide nothing, whatever end_unix_ms says by now.
+    bool was_stopped_early = false;
     std::uint64_t planned_units = 0;  ///< all variants together; 0 means kTunedUnits
     double alpha = 0.05;
 };

@@ -190,7 +190,7 @@ Judgement undecided(const VerdictFacts& facts) {
     }
     const std::string p_value = p_text(facts, *decisive, facts.success.size() > 1);
     judgement.rule = decided_rule(facts);
-    if (facts.is_final) {
+    if (facts.is_final || facts.was_stopped_early) {
         judgement.verdict = Verdict::kNotSignificant;
         judgement.recommendation = "Inconclusive: " + decisive->metric.name +
                                    " does not differ significantly (" + p_value + ").";

@@ -68,6 +68,7 @@ struct VerdictFacts {
     std::vector<Evidence> success;    ///< success metrics x treatments
     std::vector<Evidence> guardrail;  ///< the error rate x treatments
     bool is_final = false;
+    bool was_stopped_early = false;   ///< not final, and nothing more will come
     std::int64_t remaining_days = 0;  ///< whole days until the planned end, rounded up; 0 if none
     double alpha = 0.05;
 };

@@ -162,6 +162,15 @@ TEST_F(ExperimentReportTest, BeforeThePlannedEndItSaysWhatMayBeActedOn) {
     EXPECT_FALSE(report().is_final);
 }
 
+TEST_F(ExperimentReportTest, StoppingEarlyDoesNotMakeTheFixedHorizonCount) {
+    input_.variants = {variant("control", 1000, 120), variant("treatment", 1000, 150)};
+    EXPECT_EQ(report().judgement.verdict, Verdict::kTreatmentBetter);  // p 0.0496 at the end
+    input_.was_stopped_early = true;
+    EXPECT_FALSE(report().is_final);
+    EXPECT_EQ(report().judgement.verdict, Verdict::kNotSignificant);
+    EXPECT_THAT(report().notes, Contains(HasSubstr("only the always-valid")));
+}
+
 TEST_F(ExperimentReportTest, FirstDayMiraclesAreDoubted) {
     input_.now_unix_ms = kDayMs / 2;
     input_.variants[1].converted_units = 2400;
