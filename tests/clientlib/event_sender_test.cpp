@@ -67,6 +67,12 @@ TEST_F(EventSenderTest, DeliversOneEventWithEveryField) {
     EXPECT_EQ(header.value, 0.85);
     EXPECT_EQ(header.in_experiment, 0);
     EXPECT_EQ(header.unit_kind, static_cast<std::uint8_t>(UnitKind::kOther));
+    EXPECT_EQ(header.variant_size, draft.variant.size());
+    EXPECT_EQ(header.metric_size, draft.metric.size());
+    EXPECT_EQ(header.user_id_size, draft.user_id.size());
+    EXPECT_EQ(header.session_id_size, draft.session_id.size());
+    EXPECT_EQ(header.unit_size, draft.unit.size());
+    EXPECT_EQ(header.metadata_size, draft.metadata.size());
     EXPECT_GE(header.created_unix_ms, before_ms);
     EXPECT_LE(header.created_unix_ms, detail::coarse_unix_ms());
     const std::string texts(reinterpret_cast<const char*>(events[0].data()) + sizeof header,
