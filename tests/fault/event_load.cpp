@@ -1,0 +1,125 @@
+#include "tests/fault/event_load.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+
+namespace burgee::test {
+namespace {
+
+std::string variants(std::uint64_t version) {
+    const std::string config = R"("config_overrides":{"version":)" + std::to_string(version) + "}";
+    return R"([{"name":"control","weight":50,)" + config + R"(},{"name":"treatment","weight":50,)" +
+           config + "}]";
+}
+
+}  // namespace
+
+void create_load_flags(PostgresCluster& postgres) {
+    for (const char* name : {"load", "pair.a", "pair.b"}) {
+        postgres.execute(
+            "INSERT INTO public.feature_flags (name, status, rollout_percentage, segments, variants) "
+            "VALUES ('" + std::string(name) + "', 'ab_test', 100, '{\"bucketing\":\"xxh3\"}', '" +
+            variants(1) + "')");
+    }
+    postgres.execute(
+        "INSERT INTO public.ab_test_experiments (id, feature_flag_id, name, start_date) "
+        "SELECT '11111111-2222-3333-4444-555555555555', id, 'load', now() - interval '1 day' "
+        "FROM public.feature_flags WHERE name = 'load'");
+}
+
+void move_pair(PostgresCluster& postgres, std::uint64_t version) {
+    postgres.execute("UPDATE public.feature_flags SET variants = '" + variants(version) +
+                     "' WHERE name IN ('pair.a', 'pair.b')");
+}
+
+EventLoad::EventLoad(const std::string& directory, Options options)
+    : options_(options), client_(ClientOptions{directory}) {
+    // A lookup before the host's first snapshot ever is the caller's default, not a failure.
+    client_.wait_for_generation(1, std::chrono::seconds(30));
+    for (int producer = 1; producer <= options_.producer_count; ++producer) {
+        threads_.emplace_back([this, producer] { produce(producer); });
+    }
+    if (options_.has_checker) {
+        threads_.emplace_back([this] { check(); });
+    }
+}
+
+EventLoad::~EventLoad() { stop(); }
+
+void EventLoad::stop() {
+    is_stopping_ = true;
+    for (std::thread& thread : threads_) {
+        thread.join();
+    }
+    threads_.clear();
+}
+
+void EventLoad::produce(int producer) {
+    std::uint64_t number = 0;
+    while (!is_stopping_) {
+        for (int i = 0; i < options_.burst_events; ++i) {
+            const std::string id = "unit-" + std::to_string(++number % 1'000);
+            const Context user{{"user_id", id}};
+            const Evaluation answer = client_.evaluate("load", user);
+            if (answer.reason() != Reason::kSplit) {
+                ++failed_lookups_;
+                continue;
+            }
+            const double value =
+                static_cast<double>(producer) * kProducerStride + static_cast<double>(number);
+            client_.track(answer, "load_metric", value, user);
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(options_.pause_us));
+    }
+}
+
+void EventLoad::check() {
+    const Context user{{"user_id", "checker"}};
+    std::uint64_t generation = 0;
+    while (!is_stopping_) {
+        const Snapshot snapshot = client_.pin();
+        const Evaluation first = snapshot.evaluate("pair.a", user);
+        const Evaluation second = snapshot.evaluate("pair.b", user);
+        const std::int64_t version = first.config().integer("version", -1);
+        if (first.reason() != Reason::kSplit || second.reason() != Reason::kSplit) {
+            ++failed_lookups_;
+        } else if (version < 1 || version != second.config().integer("version", -2)) {
+            ++torn_snapshots_;
+        }
+        const std::uint64_t now = client_.generation();
+        backward_steps_ += now < generation ? 1 : 0;
+        generation = now;
+        if (++checks_ % 4'096 == 0) {
+            std::this_thread::yield();
+        }
+    }
+}
+
+StoredEvents stored_events(PostgresCluster& postgres) {
+    const auto number = [&](const char* sql) { return std::stoull(postgres.value(sql)); };
+    StoredEvents stored;
+    stored.rows = number("SELECT count(*) FROM public.ab_test_metrics");
+    stored.distinct_values =
+        number("SELECT count(DISTINCT metric_value) FROM public.ab_test_metrics");
+    stored.distinct_lsns =
+        number("SELECT count(DISTINCT (spool_id, lsn)) FROM public.ab_test_metrics");
+    stored.dead_letters = number("SELECT count(*) FROM burgee.dead_letter");
+    stored.folded = number("SELECT coalesce(sum(n), 0)::bigint FROM burgee.unit_metrics");
+    return stored;
+}
+
+std::uint64_t count_from_environment(const char* name, std::uint64_t fallback) {
+    const char* text = std::getenv(name);
+    return text == nullptr ? fallback : std::stoull(text);
+}
+
+std::uint64_t seed_of_run() {
+    const std::uint64_t seed =
+        count_from_environment("BURGEE_FAULT_SEED", std::random_device{}());
+    std::cout << "seed " << seed << " (repeat with BURGEE_FAULT_SEED=" << seed << ")\n";
+    return seed;
+}
+
+}  // namespace burgee::test
