@@ -139,9 +139,14 @@ TEST_F(ClientTest, GatedCallsOneSideAndReturnsItsResult) {
     const Flag f(client, "f");
     const Flag g(client, "g");
     int answer = 0;
-    EXPECT_EQ(gated(f, user_, [] { return 1; }, [] { return 2; }), 1);
-    EXPECT_EQ(gated(g, user_, [] { return 1; }, [] { return 2; }), 2);
-    gated(f, user_, [&]() -> int& { return answer; }, [&]() -> int& { return answer; }) = 7;
+    EXPECT_EQ(gated(
+                  f, user_, [] { return 1; }, [] { return 2; }),
+              1);
+    EXPECT_EQ(gated(
+                  g, user_, [] { return 1; }, [] { return 2; }),
+              2);
+    gated(
+        f, user_, [&]() -> int& { return answer; }, [&]() -> int& { return answer; }) = 7;
     EXPECT_EQ(answer, 7);
 }
 

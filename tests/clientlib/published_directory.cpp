@@ -73,7 +73,9 @@ PublishedDirectory::PublishedDirectory() {
     create_control(kControlFileName);
 }
 
-PublishedDirectory::~PublishedDirectory() { ::munmap(page_, kControlSizeBytes); }
+PublishedDirectory::~PublishedDirectory() {
+    ::munmap(page_, kControlSizeBytes);
+}
 
 ClientOptions PublishedDirectory::options() const {
     ClientOptions options;
@@ -85,8 +87,8 @@ void PublishedDirectory::create_control(const std::string& name) {
     std::vector<char> zeros(kControlSizeBytes, 0);
     write_file(file(name), zeros.data(), zeros.size(), 0644);
     const int descriptor = ::open(file(name).c_str(), O_RDWR | O_CLOEXEC);
-    void* bytes = ::mmap(nullptr, kControlSizeBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                         descriptor, 0);
+    void* bytes =
+        ::mmap(nullptr, kControlSizeBytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     ::close(descriptor);
     if (bytes == MAP_FAILED) {
         throw std::runtime_error("cannot map " + file(name));

@@ -117,6 +117,7 @@ private:
                 return failed(AttachError::kOutOfMemory, errno);
             }
         }
+        state_.looked_at_ms.store(coarse_monotonic_ms(), std::memory_order_relaxed);
         state_.control_device.store(facts.st_dev, std::memory_order_relaxed);
         state_.control_inode.store(facts.st_ino, std::memory_order_relaxed);
         state_.control.store(static_cast<const ControlPage*>(bytes), std::memory_order_release);
@@ -277,21 +278,22 @@ private:
 }
 
 /// Notices that the directory, or its control page, is another one than the one attached, and
-/// attaches the new one. A page whose heart beats was not replaced, so that is asked first.
+/// attaches the new one. A page whose heart beats was not replaced, so the directory is looked at
+/// only after a second of silence, and then once a second.
 [[gnu::noinline, gnu::cold]] inline void look_for_replacement(ClientState& state) noexcept {
-    constexpr std::int64_t kLookIntervalMs = 1000;
+    constexpr std::int64_t kSilenceMs = 1000;
     const ControlPage* page = state.control.load(std::memory_order_acquire);
     if (page == nullptr) {
         return;
     }
+    const std::int64_t now_ms = coarse_monotonic_ms();
     const std::uint64_t heartbeat = page->heartbeat_count.load(std::memory_order_relaxed);
     const bool is_retired = (page->state.load(std::memory_order_relaxed) & kStateRetired) != 0;
-    if (!is_retired &&
-        state.looked_at_heartbeat.exchange(heartbeat, std::memory_order_relaxed) != heartbeat) {
-        return;
+    if (state.looked_at_heartbeat.exchange(heartbeat, std::memory_order_relaxed) != heartbeat) {
+        state.looked_at_ms.store(now_ms, std::memory_order_relaxed);
     }
-    const std::int64_t now_ms = coarse_monotonic_ms();
-    if (now_ms < state.looked_at_ms.load(std::memory_order_relaxed) + kLookIntervalMs) {
+    const std::int64_t looked_at_ms = state.looked_at_ms.load(std::memory_order_relaxed);
+    if (!is_retired && now_ms - looked_at_ms < kSilenceMs) {
         return;
     }
     state.looked_at_ms.store(now_ms, std::memory_order_relaxed);
