@@ -89,7 +89,7 @@ TEST(LegacyGateTest, AgreesWithBruteForce) {
     for (const double percentage : percentages) {
         std::uint32_t inside = 0;
         for (std::uint32_t hundredths = 0; hundredths < kLegacyBucketCount; ++hundredths) {
-            inside += static_cast<double>(hundredths) / 100.0 < percentage ? 1 : 0;
+            inside += static_cast<double>(hundredths) / 100.0 < percentage ? 1U : 0U;
         }
         ASSERT_EQ(gate_end_of(percentage, Bucketing::kLegacyMd5), inside) << percentage;
     }

@@ -359,6 +359,8 @@ TEST_F(PublisherTest, AFullFileSystemIsAnErrorAndTheOldSnapshotStays) {
                     std::strerror(errno));
         return;
     }
+    const std::shared_ptr<void> unmounts(
+        nullptr, [&](void*) { EXPECT_EQ(::umount2(small.c_str(), MNT_DETACH), 0); });
     {
         auto publisher = Publisher::open(small);
         ASSERT_TRUE(publisher.has_value()) << publisher.error().message;
@@ -375,7 +377,6 @@ TEST_F(PublisherTest, AFullFileSystemIsAnErrorAndTheOldSnapshotStays) {
         std::filesystem::remove(small + "/filler");
         EXPECT_EQ(publish(*publisher), 2U) << "it recovers unaided";
     }
-    EXPECT_EQ(::umount(small.c_str()), 0);
 }
 
 TEST(SnapshotFileNameTest, ReadsWhatItWritesAndNothingElse) {
