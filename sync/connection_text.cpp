@@ -24,7 +24,7 @@ std::map<std::string, std::string> defaults_of(const PgOptions& options) {
             {"client_encoding", "UTF8"}};
 }
 
-std::string quoted(const std::string& value) {
+std::string keyword_value(const std::string& value) {
     std::string text = "'";
     for (const char letter : value) {
         if (letter == '\'' || letter == '\\') {
@@ -67,7 +67,7 @@ SyncResult<ConnectionText> connection_text(const PgOptions& options) {
             text.secret = value.empty() && inherited != nullptr ? inherited : value;
         }
         if (!value.empty()) {
-            text.keywords += keyword + "=" + quoted(value) + " ";
+            text.keywords += keyword + "=" + keyword_value(value) + " ";
         }
     }
     return text;
