@@ -17,6 +17,7 @@ find_package(simdjson REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx)
+pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
 
 add_library(burgee_project INTERFACE)
 add_library(burgee::project ALIAS burgee_project)
@@ -30,4 +31,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND BURGEE_SANITIZE)
     # rewrite the code (GCC bugs 105562, 107852); the plain builds keep these warnings.
     target_compile_options(burgee_project INTERFACE
         -Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
+    # At -O3 GCC 12 sees overlapping copies in std::string's operator+ (GCC bug 105651).
+    target_compile_options(burgee_project INTERFACE -Wno-restrict)
 endif()

@@ -42,7 +42,7 @@ double from_seconds(std::string_view unit) {
     return kFactors.at(unit);
 }
 
-/// Keeps what each repetition measured; prints nothing by itself.
+/// Keeps what each repetition measured; says on stderr how far it is.
 class BudgetReporter : public benchmark::BenchmarkReporter {
 public:
     bool ReportContext(const Context&) override { return true; }
@@ -50,50 +50,81 @@ public:
     void ReportRuns(const std::vector<Run>& runs) override {
         for (const Run& run : runs) {
             if (run.run_type == Run::RT_Iteration) {
-                report(run);
+                keep(run);
             }
         }
     }
 
-    std::vector<Measured> rows;
+    /// A row for each budget whose benchmark ran.
+    std::vector<Measured> rows() const {
+        std::vector<Measured> rows;
+        for (const Budget& budget : budgets()) {
+            const auto benchmark = results_.find(std::string(budget.benchmark));
+            if (benchmark != results_.end()) {
+                rows.push_back(row_of(budget, benchmark->second));
+            }
+        }
+        return rows;
+    }
+
     std::set<std::string> failures;
 
 private:
-    void report(const Run& run) {
+    struct Result {
+        std::map<std::string, std::vector<double>> counters;  // "" = seconds an iteration
+        std::string error;
+    };
+
+    void keep(const Run& run) {
         benchmark::BenchmarkName name = run.run_name;
         name.repetitions.clear();
         const std::string text = name.str();
         std::fprintf(stderr, "  %-60s %.4g %s\n", text.c_str(), run.GetAdjustedRealTime(),
                      benchmark::GetTimeUnitString(run.time_unit));
+        Result& result = results_[text];
         if (run.error_occurred) {
+            result.error = run.error_message;
             failures.insert(text + ": " + run.error_message);
+            return;
         }
-        for (const Budget& budget : budgets()) {
-            if (budget.benchmark == text) {
-                add(budget, run);
-            }
+        result.counters[""].push_back(run.GetAdjustedRealTime() /
+                                      benchmark::GetTimeUnitMultiplier(run.time_unit));
+        for (const auto& [counter, value] : run.counters) {
+            result.counters[counter].push_back(value.value);
         }
     }
 
-    void add(const Budget& budget, const Run& run) {
-        auto row = std::find_if(rows.begin(), rows.end(),
-                                [&](const Measured& one) { return one.budget == &budget; });
-        if (row == rows.end()) {
-            row = rows.insert(rows.end(), Measured{&budget, {}, {}});
+    Measured row_of(const Budget& budget, const Result& result) const {
+        Measured row{&budget, {}, result.error};
+        const auto values = result.counters.find(std::string(budget.counter));
+        if (values == result.counters.end()) {
+            row.error = row.error.empty() ? "no such counter" : row.error;
+            return row;
         }
-        if (run.error_occurred) {
-            row->error = run.error_message;
+        row.values = values->second;
+        if (!budget.relative_to.empty()) {
+            const auto other = results_.find(std::string(budget.relative_to));
+            const Measured base = other == results_.end()
+                                      ? Measured{}
+                                      : Measured{nullptr, other->second.counters.at(
+                                                              std::string(budget.counter)), ""};
+            if (base.values.empty()) {
+                row.values.clear();
+                row.error = "needs " + std::string(budget.relative_to);
+                return row;
+            }
+            for (double& value : row.values) {
+                value /= base.median();
+            }
         } else if (budget.counter.empty()) {
-            const double seconds =
-                run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
-            row->values.push_back(seconds * from_seconds(budget.unit));
-        } else if (const auto counter = run.counters.find(std::string(budget.counter));
-                   counter != run.counters.end()) {
-            row->values.push_back(counter->second.value);
-        } else {
-            row->error = "the benchmark has no counter '" + std::string(budget.counter) + "'";
+            for (double& value : row.values) {
+                value *= from_seconds(budget.unit);
+            }
         }
+        return row;
     }
+
+    std::map<std::string, Result> results_;
 };
 
 void print_table(const std::vector<Measured>& rows) {
@@ -166,7 +197,8 @@ int main(int count, char** values) {
     benchmark::Initialize(&argument_count, arguments.data());
     burgee::bench::BudgetReporter reporter;
     benchmark::RunSpecifiedBenchmarks(&reporter);
-    is_json ? burgee::bench::print_json(reporter.rows) : burgee::bench::print_table(reporter.rows);
+    const std::vector<burgee::bench::Measured> rows = reporter.rows();
+    is_json ? burgee::bench::print_json(rows) : burgee::bench::print_table(rows);
     for (const std::string& failure : reporter.failures) {
         std::cerr << "failed: " << failure << "\n";
     }

@@ -19,6 +19,7 @@ struct Budget {
     std::string_view unit;       ///< ns, us, ms, s for times; anything else for counters
     double figure;
     Better better;
+    std::string_view relative_to = "";  ///< not empty: the value is divided by this benchmark's median
 };
 
 std::span<const Budget> budgets();

@@ -1,0 +1,44 @@
+// Promise: the fault suite looks. Take out deduplication, checksums, fdatasync or the cursor's fence,
+// one at a time, and it fails on what that safeguard is for.
+// Method: each mutant is the same tests linked with one source compiled without its safeguard; the
+// test that should notice must run and fail, by assertion and not by a crash.
+#include "tests/support/child_process.hpp"
+
+namespace burgee::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class MutantsTest : public ::testing::Test {
+protected:
+    static void expect_noticed(const std::string& mutant, const std::string& suite) {
+        const ChildOutcome outcome =
+            run_child({std::string(BURGEE_MUTANT_DIRECTORY) + "/" + mutant,
+                       "--gtest_filter=" + suite, "--gtest_brief=1"},
+                      std::chrono::seconds(300));
+        EXPECT_EQ(outcome.exit.code, 1) << mutant << " was not noticed by " << suite << "\n"
+                                        << outcome.output;
+        EXPECT_THAT(outcome.output, HasSubstr("[  FAILED  ] " + suite));
+    }
+};
+
+TEST_F(MutantsTest, ASuiteWithoutDeduplicationFails) {
+    expect_noticed("mutant_no_dedup", "EventServerTest.ResumesAfterARestartWithoutTakingAnythingTwice");
+}
+
+TEST_F(MutantsTest, ASuiteWithoutChecksumsFails) {
+    expect_noticed("mutant_no_checksum", "SpoolPowerCutTest.ReportsEveryFlippedBitOfDurableEvents");
+}
+
+TEST_F(MutantsTest, ASuiteWithoutFdatasyncFails) {
+    expect_noticed("mutant_no_fdatasync",
+                   "SpoolPowerCutTest.LosesNothingAcknowledgedAndInventsNothing");
+}
+
+TEST_F(MutantsTest, ASuiteWithoutTheCursorsFenceFails) {
+    expect_noticed("mutant_no_cursor_fence",
+                   "UploaderTest.StoresEveryEventOnceThroughCutConnections");
+}
+
+}  // namespace
+}  // namespace burgee::test
