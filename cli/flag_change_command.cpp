@@ -1,6 +1,8 @@
 // burgee flag create|set|enable|disable|kill|rollback|delete: changes one flag in the database.
 // Each change names its revision; hosts have it as soon as their snapshot reaches that revision.
 
+#include <chrono>
+#include <cmath>
 #include <memory>
 
 #include "cli/command.hpp"
@@ -91,22 +93,26 @@ ExitCode switch_flag(const Options& options, const char* status, Terminal& termi
 }
 
 ExitCode kill_flag(const Options& options, Terminal& terminal) {
-    Publication publication(terminal.options().directory);
+    const Publication publication(terminal.options().directory);
     sync::PgSession session(database_options(terminal));
+    // The clock starts before the change is sent: the commit's own time belongs to the answer.
+    const auto start = std::chrono::steady_clock::now();
     const FlagWritten written = set_status(session, options, "disabled");
     const double timeout_seconds = options.timeout_seconds.value_or(kKillTimeoutSeconds);
-    const auto elapsed_ms = publication.wait_for_revision(written.revision, timeout_seconds);
-    if (!elapsed_ms) {
+    if (!publication.wait_for_revision(written.revision, timeout_seconds)) {
         throw Failure(ExitCode::kUnreachable,
                       printable(options.flag.name) + " is disabled in the database (revision " +
                           std::to_string(written.revision) + "), but " + publication.problem() +
                           "; processes of this host may still answer as before: burgee status");
     }
+    const std::chrono::duration<double, std::milli> elapsed =
+        std::chrono::steady_clock::now() - start;
+    const double elapsed_ms = std::round(elapsed.count() * 10) / 10;
     report(options.flag.name, "killed", written, terminal, elapsed_ms);
     if (!terminal.is_json() && !terminal.is_name()) {
         terminal.print_line("every process of this host answers from generation " +
-                            std::to_string(publication.generation()) + " since " +
-                            json_number(*elapsed_ms) + " ms after the commit");
+                            std::to_string(publication.generation()) + ", " +
+                            json_number(elapsed_ms) + " ms after the change was sent");
     }
     terminal.advise("next: burgee flag rollback " + printable(options.flag.name) +
                     " --why REASON brings it back");

@@ -33,20 +33,16 @@ Snapshot Publication::snapshot() const {
     return snapshot;
 }
 
-std::optional<double> Publication::wait_for_revision(std::uint64_t revision,
-                                                     double timeout_seconds) const {
-    const auto start = std::chrono::steady_clock::now();
-    const auto elapsed = [start] {
-        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-            .count();
-    };
-    do {
-        if (client_.pin().revision() >= revision) {
-            return elapsed();
+bool Publication::wait_for_revision(std::uint64_t revision, double timeout_seconds) const {
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_seconds);
+    while (client_.pin().revision() < revision) {
+        if (std::chrono::steady_clock::now() >= deadline) {
+            return false;
         }
         std::this_thread::sleep_for(kLookInterval);
-    } while (elapsed() < timeout_seconds * 1000);
-    return std::nullopt;
+    }
+    return true;
 }
 
 std::string Publication::problem() const {

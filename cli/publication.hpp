@@ -4,7 +4,6 @@
 // here, every process answers from it at its next question.
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include <burgee/client.hpp>
@@ -24,10 +23,9 @@ public:
     [[nodiscard]] Client& client() noexcept { return client_; }
 
     /// Waits until a snapshot that contains `revision` is announced.
-    /// @return  how long that took in ms, from the call; nothing when `timeout_seconds` passed
-    ///          first: then problem() says what stands in the way.
-    /// Cost: a look every 200 microseconds, so that the figure is worth printing.
-    std::optional<double> wait_for_revision(std::uint64_t revision, double timeout_seconds) const;
+    /// @return  false when `timeout_seconds` passed first: problem() says what stands in the way.
+    /// Cost: a look every 200 microseconds, so that the time it took is worth printing.
+    [[nodiscard]] bool wait_for_revision(std::uint64_t revision, double timeout_seconds) const;
 
     [[nodiscard]] std::uint64_t generation() const noexcept { return client_.generation(); }
 
