@@ -7,7 +7,7 @@ function(burgee_mutant name)
     target_compile_definitions(${name} PRIVATE ${arg_MACRO})
     target_link_libraries(${name} PRIVATE
         burgee::project ${arg_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
-    target_precompile_headers(${name} PRIVATE <gtest/gtest.h> <gmock/gmock.h> <string> <vector>)
+    burgee_test_options(${name} FALSE)
 endfunction()
 
 set(daemon ${PROJECT_SOURCE_DIR}/daemon)
@@ -20,11 +20,11 @@ burgee_mutant(mutant_no_dedup MACRO BURGEE_MUTATE_NO_DEDUP
 burgee_mutant(mutant_no_checksum MACRO BURGEE_MUTATE_NO_CHECKSUM
     MUTATED ${daemon}/spool/segment_reader.cpp
     SOURCES ${tests}/spool_power_cut_test.cpp ${tests}/power_cut_disk.cpp
-    LIBRARIES burgee::spool)
+    LIBRARIES burgee::spool burgee::client)
 burgee_mutant(mutant_no_fdatasync MACRO BURGEE_MUTATE_NO_FDATASYNC
     MUTATED ${daemon}/spool/spool_writer.cpp
     SOURCES ${tests}/spool_power_cut_test.cpp ${tests}/power_cut_disk.cpp
-    LIBRARIES burgee::spool)
+    LIBRARIES burgee::spool burgee::client)
 burgee_mutant(mutant_no_cursor_fence MACRO BURGEE_MUTATE_NO_CURSOR_FENCE
     MUTATED ${PROJECT_SOURCE_DIR}/sync/metric_writer.cpp
         ${PROJECT_SOURCE_DIR}/sync/batch_transaction.cpp

@@ -30,6 +30,10 @@ inline std::uint64_t hash64(std::string_view text, std::uint64_t seed) noexcept 
     return XXH3_64bits_withSeed(text.data(), text.size(), seed);
 }
 
+/// A literal with a number would be taken for bytes and their count: say std::string_view.
+template <std::size_t kSize>
+std::uint64_t hash64(const char (&literal)[kSize], std::uint64_t seed) = delete;
+
 inline std::uint64_t hash64(const void* data, std::size_t size_bytes, std::uint64_t seed) noexcept {
     return XXH3_64bits_withSeed(data, size_bytes, seed);
 }
