@@ -1,6 +1,9 @@
-# burgee_test(NAME LABELS ... SOURCES ... LIBRARIES ...): one GoogleTest program, one line a case.
-# Labels: unit (needs only the build), postgres (starts its own server), e2e, fault.
+# burgee_test(NAME LABELS LABEL SOURCES ... LIBRARIES ...): one GoogleTest program, one line a case.
+# LABELS is one label, because test discovery splits lists: unit (needs only the build), postgres
+# (starts its own server), e2e, fault-heavy (left out of sanitizer builds).
 # A case has two minutes unless TIMEOUT says otherwise.
+#
+# SERIAL: runs alone, because it kills things under load and judges what was under way.
 #
 # In a release build the tests themselves are compiled with -O1: what they test is the library's -O3
 # code, and their own takes a third of the time to build. OPTIMISED keeps -O3, for tests of the
@@ -27,7 +30,7 @@ function(burgee_test_options name is_optimised)
 endfunction()
 
 function(burgee_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIMISED" "TIMEOUT" "LABELS;SOURCES;LIBRARIES")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIMISED;SERIAL" "TIMEOUT" "LABELS;SOURCES;LIBRARIES")
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 120)
     endif()
@@ -36,5 +39,5 @@ function(burgee_test name)
         burgee::project ${arg_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
     burgee_test_options(${name} ${arg_OPTIMISED})
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-        PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+        PROPERTIES LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_SERIAL})
 endfunction()

@@ -32,7 +32,7 @@ burgee_mutant(mutant_no_cursor_fence MACRO BURGEE_MUTATE_NO_CURSOR_FENCE
     LIBRARIES burgee::uploader burgee::sync burgee::client burgee::test_support PkgConfig::PQXX
         PkgConfig::PQ simdjson::simdjson)
 
-burgee_test(fault_mutants_test LABELS fault heavy TIMEOUT 600
+burgee_test(fault_mutants_test LABELS fault-heavy TIMEOUT 600
     SOURCES mutants_test.cpp
     LIBRARIES burgee::test_support)
 target_compile_definitions(fault_mutants_test PRIVATE
