@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "power_cut_disk.hpp"
 #include "spool_events.hpp"
@@ -171,6 +172,30 @@ TEST_F(SpoolTest, RecyclesDeliveredSegmentsAndNeverReadsTheirOldFrames) {
     EXPECT_EQ(seen.size(), 60'000U);
     EXPECT_EQ(spool_->durable_end_lsn(), 60'001U);
     EXPECT_EQ(spool_->statistics().events_lost, 0U);
+}
+
+// The uploader's thread beside the ingest thread, through rotations, recycling and waits.
+TEST_F(SpoolTest, IsReadAndReleasedWhileItIsWritten) {
+    open();
+    constexpr std::uint64_t kEvents = 60'000;
+    std::thread reader([this] {
+        std::uint64_t lsn = 1;
+        while (lsn <= kEvents) {
+            spool_->wait(lsn, std::chrono::seconds(10));
+            ASSERT_TRUE(spool_->read(lsn, {700, 1U << 20U}, batch_));
+            ASSERT_TRUE(batch_.gaps.empty());
+            batch_.for_each_event([&](std::uint64_t each, std::span<const std::byte> event) {
+                ASSERT_EQ(each, lsn++);
+                ASSERT_EQ(event_number(event), 1'000'000'000 + each);
+            });
+            spool_->release(lsn);
+        }
+    });
+    for (std::uint64_t stored = 0; stored < kEvents; stored += 500) {
+        store(1, 500);
+    }
+    reader.join();
+    EXPECT_EQ(spool_->statistics().events_in_spool, 0U);
 }
 
 TEST_F(SpoolTest, RefusesEventsAtItsCapAndRecoversUnaided) {
