@@ -6,7 +6,7 @@
 # SERIAL: runs alone, because it kills things under load and judges what was under way.
 #
 # In a release build the tests themselves are compiled with -O1: what they test is the library's -O3
-# code, and their own takes a third of the time to build. OPTIMISED keeps -O3, for tests of the
+# code, and their own takes a third of the time to build; sanitizer builds take -O0 likewise. OPTIMISED keeps -O3, for tests of the
 # header-only client, whose code is theirs.
 if(BURGEE_BUILD_TESTS)
     find_package(GTest REQUIRED)
@@ -15,6 +15,9 @@ endif()
 
 function(burgee_test_options name is_optimised)
     target_precompile_headers(${name} PRIVATE <gtest/gtest.h> <gmock/gmock.h> <string> <vector>)
+    if(BURGEE_SANITIZE)
+        target_compile_options(${name} PRIVATE -O0)
+    endif()
     if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
         return()
     endif()

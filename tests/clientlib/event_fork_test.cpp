@@ -135,6 +135,9 @@ TEST_F(EventForkTest, EndsASenderInAChildThatNeverTracked) {
     EXPECT_EQ(peer_.stored_count(), 1U);
 }
 
+// Not in address sanitizer builds: the sanitizer's allocator takes no fork handlers (GCC 12), so a child
+// forked while another thread allocates waits for ever inside it. The other builds run this.
+#ifndef __SANITIZE_ADDRESS__
 TEST_F(EventForkTest, NeitherDoublesNorLosesWhenForkedWhileThreadsTrack) {
     constexpr int kForks = 100;
     constexpr std::uint64_t kChildEvents = 20;
@@ -186,6 +189,7 @@ TEST_F(EventForkTest, NeitherDoublesNorLosesWhenForkedWhileThreadsTrack) {
     EXPECT_EQ(of_children, kForks * kChildEvents);
     EXPECT_EQ(peer_.sessions().size(), kForks + 1U);
 }
+#endif
 
 }  // namespace
 }  // namespace burgee::test
