@@ -36,7 +36,8 @@ stats::VariantInput variant_input(const sync::VariantData& data) {
     input.conversions = data.conversions;
     input.errors = data.errors;
     for (const sync::MetricMoments& moments : data.metrics) {
-        input.metrics.push_back({moments.metric, unit_sums(moments)});
+        const stats::UnitSums sums = unit_sums(moments);
+        input.metrics.push_back({moments.metric, moments.is_total ? stats::per_unit(sums) : sums});
     }
     return input;
 }
@@ -73,6 +74,7 @@ stats::ExperimentInput experiment_input(const sync::ExperimentData& data) {
     input.start_unix_ms = data.start_unix_ms;
     input.end_unix_ms = data.end_unix_ms;
     input.now_unix_ms = data.computed_unix_ms;
+    input.was_stopped_early = data.was_stopped_early;
     return input;
 }
 

@@ -19,4 +19,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/shm/include/burgee
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
 if(TARGET burgeed)
     install(TARGETS burgeed burgee_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(FILES ${PROJECT_SOURCE_DIR}/systemd/burgeed.service
+        ${PROJECT_SOURCE_DIR}/systemd/burgeed.socket DESTINATION lib/systemd/system)
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/systemd/sysusers.d
+        ${PROJECT_SOURCE_DIR}/systemd/tmpfiles.d DESTINATION lib)
 endif()

@@ -1,7 +1,7 @@
 # burgee_test(NAME LABELS LABEL SOURCES ... LIBRARIES ...): one GoogleTest program, one line a case.
 # LABELS is one label, because test discovery splits lists: unit (needs only the build), postgres
 # (starts its own server), e2e, fault-heavy (left out of sanitizer builds).
-# A case has two minutes unless TIMEOUT says otherwise.
+# A case has two minutes unless TIMEOUT says otherwise, and three times as long in sanitizer builds.
 #
 # SERIAL: runs alone, because it kills things under load and judges what was under way.
 #
@@ -36,6 +36,9 @@ function(burgee_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIMISED;SERIAL" "TIMEOUT" "LABELS;SOURCES;LIBRARIES")
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 120)
+    endif()
+    if(BURGEE_SANITIZE)
+        math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 3")
     endif()
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE

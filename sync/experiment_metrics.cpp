@@ -93,6 +93,12 @@ constexpr const char* kSelectVariants =
 constexpr const char* kSelectSeenVariants =
     "SELECT DISTINCT variant FROM burgee.cells WHERE experiment_id = $1 AND phase = $2"
     " ORDER BY variant";
+// Ending by hand moves end_date to that moment; the history still knows the one that was planned.
+constexpr const char* kSelectStoppedEarly =
+    "SELECT EXISTS (SELECT FROM burgee.flag_history h WHERE h.kind = 'experiment'"
+    " AND h.after ->> 'id' = $1 AND h.after ->> 'status' IN ('completed', 'cancelled')"
+    " AND coalesce((h.before ->> 'end_date')::timestamptz, 'infinity')"
+    "     > (h.after ->> 'end_date')::timestamptz)";
 constexpr const char* kSelectNow = "SELECT (extract(epoch FROM now()) * 1000)::bigint";
 constexpr const char* kKeepResults =
     "INSERT INTO burgee.experiment_results (experiment_id, phase, computed_at, results)"
@@ -113,6 +119,7 @@ public:
         read_moments();
         data_.no_unit_events =
             static_cast<std::uint64_t>(open_.query(kSelectNoUnit, key_).integer(0, 0));
+        data_.was_stopped_early = open_.query(kSelectStoppedEarly, {key_[0]}).boolean(0, 0);
         data_.computed_unix_ms = open_.query(kSelectNow).integer(0, 0);
         mark_control();
     }

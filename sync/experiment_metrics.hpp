@@ -65,6 +65,7 @@ struct ExperimentData {
     std::uint32_t phase = 1;
     std::int64_t start_unix_ms = 0;
     std::optional<std::int64_t> end_unix_ms;
+    bool was_stopped_early = false;     ///< completed or cancelled before its planned end
     std::int64_t computed_unix_ms = 0;  ///< database time
     std::uint64_t crossover_units = 0;  ///< seen in two or more variants
     std::uint64_t crossover_events = 0;

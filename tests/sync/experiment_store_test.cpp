@@ -109,7 +109,9 @@ TEST_F(ExperimentStoreTest, PausesResumesAndEndsOnce) {
     EXPECT_EQ(change(ExperimentChange::kPause), "paused");
     EXPECT_EQ(change(ExperimentChange::kPause), "refused");
     EXPECT_EQ(change(ExperimentChange::kResume), "active");
+    EXPECT_FALSE(sync::load_experiment_data(session_, "first").value().was_stopped_early);
     EXPECT_EQ(change(ExperimentChange::kComplete), "completed");
+    EXPECT_TRUE(sync::load_experiment_data(session_, "first").value().was_stopped_early);
     EXPECT_EQ(change(ExperimentChange::kCancel), "refused");
     EXPECT_EQ(value("SELECT end_date <= now() FROM public.ab_test_experiments"), "t");
     create("next");
