@@ -59,10 +59,14 @@ public:
     const FlagRecord* find(std::uint64_t name_hash) const noexcept {
         const std::uint32_t* bucket = index_ + (name_hash >> index_shift_);
         const std::uint64_t first = bucket[0];
+        // Most lookups end here, before anything about the bucket's end is asked.
+        if (first < flag_count_ && flags_[first].name_hash == name_hash) {
+            return flags_ + first;
+        }
         std::uint64_t end = bucket[1];
         end = end < flag_count_ ? end : flag_count_;
         end = end < first + kIndexChainMax ? end : first + kIndexChainMax;
-        for (std::uint64_t number = first; number < end; ++number) {
+        for (std::uint64_t number = first + 1; number < end; ++number) {
             if (flags_[number].name_hash == name_hash) {
                 return flags_ + number;
             }
