@@ -29,6 +29,8 @@ constexpr milliseconds kHintSpacing{5};
 constexpr milliseconds kRetryPauseMax{10'000};
 // Between two writes of the last known good snapshot: each costs two syncs.
 constexpr milliseconds kSaveSpacing{5'000};
+// After a snapshot that could not be published: it may hold a kill.
+constexpr milliseconds kPublishRetryPause{500};
 // A timer publication waits this long past its moment, so that clock granularity cannot make it early.
 constexpr milliseconds kTimerSlack{1};
 constexpr std::size_t kLoggedProblemsMax = 20;  // a line each; all are in problems.txt
@@ -85,6 +87,7 @@ struct FlagLoop::Database {
     std::vector<FlagProblem> row_problems;
     milliseconds pause{0};
     bool is_publication_due = false;
+    std::optional<Clock::time_point> retry_publication_at;
     std::pair<std::uint64_t, std::uint64_t> published{};  // revision and content hash
     std::vector<std::byte> unsaved;
     Clock::time_point saved_at{};
@@ -196,6 +199,10 @@ void FlagLoop::run() {
             database.database_unix_ms() >= *database.next_change_unix_ms) {
             database.is_publication_due = true;
         }
+        if (database.retry_publication_at && Clock::now() >= *database.retry_publication_at) {
+            database.retry_publication_at.reset();
+            database.is_publication_due = true;
+        }
         if (database.is_publication_due) {
             publish(database);
         }
@@ -213,6 +220,9 @@ void FlagLoop::wait(Database& database) {
         return;
     }
     auto until = database.next_poll;
+    if (database.retry_publication_at) {
+        until = std::min(until, *database.retry_publication_at);
+    }
     if (!database.unsaved.empty()) {
         until = std::min(until, database.saved_at + kSaveSpacing);
     }
@@ -243,7 +253,8 @@ void FlagLoop::poll(Database& database) {
     const auto changes = database.reader.poll();
     const double poll_ms = ms_since(start);
     if (!changes) {
-        database.pause = std::clamp(database.pause * 2, config_.poll_interval, kRetryPauseMax);
+        database.pause = std::clamp(database.pause * 2, config_.poll_interval,
+                                    std::max(kRetryPauseMax, config_.poll_interval));
         database.next_poll = Clock::now() + jittered(database.pause);
         publisher_.set_state(kStateDatabaseDown, true);
         const std::scoped_lock lock(mutex_);
@@ -339,6 +350,7 @@ void FlagLoop::publish(Database& database) {
         SnapshotView::open(image.data(), image.size(), view) == ViewError::kNone;
     const std::pair identity{view.header().revision, view.header().content_hash};
     if (is_readable && database.published == identity) {
+        database.builder.take_read_back(0);  // or it would grow with every such read
         return;  // the periodic full read found nothing new
     }
     const auto generation = publisher_.publish(image, database.builder.take_read_back());
@@ -351,6 +363,8 @@ void FlagLoop::publish(Database& database) {
         status_.publish_error = generation.error().message;
         spdlog::error("cannot publish: {}", generation.error().message);
         database.reader.forget();
+        // Also while PostgreSQL is away: what is built and not published may be a kill.
+        database.retry_publication_at = Clock::now() + kPublishRetryPause;
         return;
     }
     ++status_.publishes;

@@ -55,7 +55,9 @@ CREATE INDEX IF NOT EXISTS flag_history_name
 -- The row of burgee.revision is locked from here to the commit, which is why row triggers are
 -- deferred to it.
 CREATE OR REPLACE FUNCTION burgee.record_change(kind text, name text, before jsonb, after jsonb)
-    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
+    SET lock_timeout = 0  -- whoever holds the row is committing; giving up would lose the revision
+    AS $$
 DECLARE
     this_revision bigint;
 BEGIN

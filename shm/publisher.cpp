@@ -191,6 +191,7 @@ PublishResult<std::uint64_t> Publisher::publish(std::span<const std::byte> image
         return system_error_of(EFBIG, "write a snapshot of " + std::to_string(image.size()) +
                                           " bytes in " + directory_);
     }
+    retire_old_files();  // before room is asked for: what waits here must not stop what comes
     if (!has_room_for(control_.directory(), image.size())) {
         return error_of(PublishFault::kNoSpace, "the file system of " + directory_ +
                                                     " has no room for " +

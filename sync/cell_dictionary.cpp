@@ -19,8 +19,10 @@ namespace {
 constexpr const char* kSelectExperiments =
     "SELECT e.id, coalesce((SELECT max(p.phase) FROM burgee.experiment_phases p"
     "                       WHERE p.experiment_id = e.id), 1),"
-    "  (extract(epoch FROM e.start_date) * 1000)::bigint,"
-    "  (extract(epoch FROM e.end_date) * 1000)::bigint "
+    "  CASE WHEN isfinite(e.start_date)"
+    "       THEN floor(extract(epoch FROM e.start_date) * 1000)::bigint END,"
+    "  CASE WHEN isfinite(e.end_date)"
+    "       THEN floor(extract(epoch FROM e.end_date) * 1000)::bigint END "
     "FROM public.ab_test_experiments e "
     "WHERE CASE WHEN $1 = '' THEN e.status IN ('active', 'paused')"
     "                             OR e.end_date > now() - interval '8 days'"

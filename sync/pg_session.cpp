@@ -155,6 +155,11 @@ std::optional<SyncError> PgSession::run(PgAccess access,
         error = explain(failure.what(), "");
     } catch (const pqxx::internal_error& failure) {
         error = explain(failure.what(), "");
+    } catch (const std::exception& failure) {
+        // A row that is missing or a value of another type: somebody changed our tables by hand.
+        disconnect();
+        error = SyncError{SyncErrorKind::kConfiguration, "",
+                          std::string("the database holds what it must not: ") + failure.what()};
     }
     // libpqxx would reopen a broken connection by itself and lose what was set on it (invariant 2).
     if (error && (error->kind == SyncErrorKind::kUnreachable ||

@@ -40,6 +40,11 @@ SpoolError lock_error(const SpoolDisk& disk, int error) {
 SpoolOptions with_bounds(SpoolOptions options) {
     options.segment_size_bytes = std::max(options.segment_size_bytes, kSegmentSizeMin);
     options.cap_bytes = std::max(options.cap_bytes, kSegmentCountMin * options.segment_size_bytes);
+    // Delivered segments that are only kept for a replay must leave room for new ones.
+    const std::uint64_t working_bytes = (kSegmentCountMin + 1) * options.segment_size_bytes;
+    options.replay_window_bytes =
+        std::min(options.replay_window_bytes,
+                 options.cap_bytes - std::min(options.cap_bytes, working_bytes));
     return options;
 }
 
