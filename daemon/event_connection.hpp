@@ -33,6 +33,7 @@ struct EventConnection {
     std::int64_t blocked_since_ms = -1;  ///< -1: not blocked
     std::int64_t second_began_ms = 0;
     std::uint32_t frames_this_second = 0;
+    bool is_awaiting_frame = false;  ///< a wait is under way: a second one would never end
 };
 
 }  // namespace burgee::daemon

@@ -76,11 +76,16 @@ void EventServer::Core::close(std::uint64_t connection_id, Counter reason) {
 }
 
 void EventServer::Core::await_frame(EventConnection& connection) {
+    if (std::exchange(connection.is_awaiting_frame, true)) {
+        return;
+    }
     connection.socket.async_wait(
         boost::asio::posix::stream_descriptor::wait_read,
         [weak = weak_from_this(), id = connection.id](boost::system::error_code error) {
             const auto core = weak.lock();
-            if (core && !error) {
+            EventConnection* const found = core && !error ? core->find(id) : nullptr;
+            if (found != nullptr) {
+                found->is_awaiting_frame = false;
                 core->read_some(id);
             }
         });
