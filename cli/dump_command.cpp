@@ -201,7 +201,7 @@ std::vector<Command> dump_commands() {
     return {{"",
              "dump",
              "Prints a snapshot and checks every checksum in it",
-             {"burgee dump", "burgee dump /var/lib/burgee/snapshot.last -o json"},
+             {"burgee dump", "burgee dump /var/lib/burgee/lkg.L1 -o json"},
              {{"FILE", path.get(), "a snapshot file (default: the one that is announced)"}},
              [path](Terminal& terminal) { return run(*path, terminal); }}};
 }
