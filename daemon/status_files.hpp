@@ -24,8 +24,7 @@ struct DaemonStatus {
     std::string version;
 };
 
-/// The three files' contents. `accounting` in the JSON holds the identity
-/// accepted = delivered + dead_letter + in_spool + lost of events since the spool began.
+/// The three files' contents; every counter is in the JSON, those that are not 0 in the text.
 std::string status_json(const DaemonStatus& status, const Counters& counters);
 std::string status_text(const DaemonStatus& status, const Counters& counters);
 std::string problems_text(const FlagLoopStatus& flags);
