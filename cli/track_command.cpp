@@ -65,13 +65,31 @@ std::string refusal(const EventCounters& counters) {
         }
         return sum > 0;
     };
-    if (refused(DropReason::kNoExperiment)) {
-        return "the flag has no active experiment, or the unit takes no part in it";
-    }
     if (refused(DropReason::kTooBig)) {
         return "a text is longer than " + std::to_string(kEventTextSizeMax) + " bytes";
     }
-    return "the metric or the unit is empty";
+    return "the client refused it as invalid or had no room for it";
+}
+
+/// Throws Failure kFailed, saying why, when an event about `answer` would belong to no experiment.
+void check_answer(const Evaluation& answer, const std::string& flag) {
+    const Experiment experiment = answer.experiment();
+    if (!experiment.exists()) {
+        throw Failure(ExitCode::kFailed,
+                      "flag \"" + printable(flag) +
+                          "\" has no active experiment on this host: burgee experiment list");
+    }
+    if (answer.reason() == Reason::kTargetingKeyMissing) {
+        throw Failure(ExitCode::kFailed,
+                      "the event names nobody: give --user or --session, or the "
+                      "attribute by which the flag is bucketed");
+    }
+    if (answer.variant().empty()) {
+        throw Failure(ExitCode::kFailed, "this unit takes no part in experiment \"" +
+                                             printable(experiment.name) + "\" (off, reason " +
+                                             std::string(to_string(answer.reason())) +
+                                             "): burgee explain " + printable(flag));
+    }
 }
 
 bool offer(Client& client, const Publication& publication, const Options& options,
@@ -89,6 +107,7 @@ bool offer(Client& client, const Publication& publication, const Options& option
     if (answer.reason() == Reason::kFlagNotFound) {
         throw flag_not_found(snapshot.view(), options.flag);
     }
+    check_answer(answer, options.flag);
     return client.track(answer, options.metric, value, context, metadata);
 }
 
@@ -98,6 +117,10 @@ void check(const Options& options) {
     if (by_id == by_flag || options.experiment.empty() != options.variant.empty()) {
         throw Failure(ExitCode::kUsage,
                       "say whose event it is: either --flag, or --experiment and --variant");
+    }
+    if (options.metric.empty()) {
+        throw Failure(ExitCode::kUsage,
+                      "METRIC is empty: impression, conversion, error or another");
     }
     if (options.value.value_or(1) < 0 && is_count(options.metric)) {
         throw Failure(ExitCode::kUsage, "the value is " + json_number(*options.value) + ", but " +

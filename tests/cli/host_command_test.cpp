@@ -207,7 +207,7 @@ TEST_F(HostCommandTest, TrackChecksTheMetadataItself) {
 
 TEST_F(HostCommandTest, TrackKnowsOnlyTheExperimentsOfThisHost) {
     ok({"flag", "create", "measured", "--status", "ab_test", "--variant", "control=50", "--variant",
-        "treatment=50"});
+        "treatment=50", "--exclude", "u-out"});
     const auto row = json({"experiment", "create", "--flag", "measured", "--name", "measuring"});
     const std::string id(row["id"].get_string().value());
     const std::string other = "01234567-89ab-cdef-0123-456789abcdef";
@@ -216,7 +216,12 @@ TEST_F(HostCommandTest, TrackKnowsOnlyTheExperimentsOfThisHost) {
                                 "control", "--user", "u"}),
                     HasSubstr("this host knows no active experiment \"" + unknown + "\""));
     }
+    refused(2, {"track", "", "--flag", "models", "--user", "u"});
     host_->publish();
+    EXPECT_THAT(refused(1, {"track", "conversion", "--flag", "measured"}),
+                HasSubstr("names nobody: give --user"));
+    EXPECT_THAT(refused(1, {"track", "conversion", "--flag", "measured", "--user", "u-out"}),
+                HasSubstr("takes no part in experiment \"measuring\" (off, reason EXCLUDED)"));
     for (const std::string& known : {id, std::string("measuring")}) {
         const std::string line = refused(3, {"track", "conversion", "--experiment", known,
                                              "--variant", "contrl", "--user", "u"});
