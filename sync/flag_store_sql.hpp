@@ -18,7 +18,8 @@ inline constexpr const char* kRows =
     " CASE WHEN isfinite(f.updated_at) THEN greatest(0, extract(epoch FROM now() - "
     "f.updated_at))::bigint END,"
     " coalesce(f.expires_at <= now(), false) "
-    "FROM public.feature_flags f WHERE $1::text IS NULL OR f.name = $1 ORDER BY f.name COLLATE \"C\"";
+    "FROM public.feature_flags f WHERE $1::text IS NULL OR f.name = $1"
+    " ORDER BY f.name COLLATE \"C\"";
 
 inline constexpr const char* kLock = "SELECT FROM public.feature_flags WHERE name = $1 FOR UPDATE";
 
@@ -48,9 +49,11 @@ inline constexpr const char* kLockExperiments =
 inline constexpr const char* kRemove = "DELETE FROM public.feature_flags WHERE name = $1";
 
 inline constexpr const char* kHistory =
-    "SELECT h.revision," BURGEE_SQL_TIME("h.changed_at") ", h.changed_by, coalesce(h.application, ''),"
+    "SELECT h.revision," BURGEE_SQL_TIME(
+        "h.changed_at") ", h.changed_by, coalesce(h.application, ''),"
     " h.why, h.before::text, h.after::text FROM burgee.flag_history h"
-    " WHERE h.kind = 'flag' AND md5(h.name) = md5($1) AND h.name = $1 ORDER BY h.revision DESC, h.id DESC";
+    " WHERE h.kind = 'flag' AND md5(h.name) = md5($1) AND h.name = $1"
+    " ORDER BY h.revision DESC, h.id DESC";
 
 inline constexpr const char* kStateBeforeLast =
     "SELECT h.before::text FROM burgee.flag_history h WHERE h.kind = 'flag'"
