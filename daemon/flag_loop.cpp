@@ -90,6 +90,7 @@ struct FlagLoop::Database {
     std::optional<Clock::time_point> retry_publication_at;
     std::pair<std::uint64_t, std::uint64_t> published{};  // revision and content hash
     std::vector<std::byte> unsaved;
+    std::string save_complaint;  // logged once
     Clock::time_point saved_at{};
 };
 
@@ -327,8 +328,12 @@ void FlagLoop::note_problems(Database& database) {
         const bool is_new = std::find(status_.problems.begin(), status_.problems.end(), problem) ==
                             status_.problems.end();
         if (is_new && ++logged <= kLoggedProblemsMax) {
+            const char* const consequence = !problem.is_refused ? ""
+                                            : database.builder.contains(problem.flag)
+                                                ? " (its last valid form stays)"
+                                                : " (it is not published)";
             spdlog::warn("flag {}: {}: {}{}", problem.flag, problem.field, problem.message,
-                         problem.is_refused ? " (its last valid form stays)" : "");
+                         consequence);
         }
     }
     if (logged > kLoggedProblemsMax) {
@@ -386,12 +391,18 @@ void FlagLoop::save_if_due(Database& database) {
         return;
     }
     const auto saved = save_last_known_good(config_.state_directory.string(), database.unsaved);
+    database.saved_at = Clock::now();
     if (!saved) {
-        spdlog::error("cannot keep the last known good snapshot: {}", saved.error().message);
+        // Kept and tried again: nothing may change until the directory is mended and we restart.
+        if (database.save_complaint != saved.error().message) {
+            spdlog::error("cannot keep the last known good snapshot: {}", saved.error().message);
+        }
+        database.save_complaint = saved.error().message;
+        return;
     }
+    database.save_complaint.clear();
     database.unsaved.clear();
     database.unsaved.shrink_to_fit();
-    database.saved_at = Clock::now();
 }
 
 }  // namespace burgee::daemon
