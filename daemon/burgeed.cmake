@@ -9,6 +9,7 @@ add_library(burgee_daemon STATIC
     log.cpp
     notify.cpp
     owned_directory.cpp
+    snapshot_saver.cpp
     spool_opening.cpp
     status_files.cpp)
 add_library(burgee::daemon ALIAS burgee_daemon)
