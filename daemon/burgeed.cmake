@@ -8,6 +8,9 @@ add_library(burgee_daemon STATIC
     flag_loop.cpp
     log.cpp
     notify.cpp
+    owned_directory.cpp
+    snapshot_saver.cpp
+    spool_opening.cpp
     status_files.cpp)
 add_library(burgee::daemon ALIAS burgee_daemon)
 target_link_libraries(burgee_daemon

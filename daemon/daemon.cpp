@@ -1,6 +1,5 @@
 #include "daemon/daemon.hpp"
 
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -20,6 +19,8 @@
 #include "daemon/event_server.hpp"
 #include "daemon/flag_loop.hpp"
 #include "daemon/notify.hpp"
+#include "daemon/owned_directory.hpp"
+#include "daemon/spool_opening.hpp"
 #include "daemon/status_files.hpp"
 #include "daemon/uploader.hpp"
 #include "shm/publisher.hpp"
@@ -35,6 +36,9 @@ constexpr std::chrono::milliseconds kStatusInterval{1'000};
 // How long the flag loop may be away before the watchdog is no longer fed: twice the longest
 // statement PostgreSQL may take, so that only a loop that is stuck in our own code counts.
 constexpr std::chrono::seconds kFlagLoopPatience{60};
+// A disk that has not let the spool open by now may never: whoever waits for READY=1 wants flags. A
+// spool at its default cap of 4 GiB takes about 4 s.
+constexpr std::chrono::seconds kSpoolPatience{20};
 constexpr int kFirstInheritedDescriptor = 3;  // SD_LISTEN_FDS_START
 
 std::int64_t unix_ms_now() {
@@ -64,27 +68,11 @@ int inherited_descriptor() {
                : -1;
 }
 
-/// A directory of ours, made if its parent allows. Throws StartError.
-void require_directory(const std::string& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) == 0) {
-        ::chmod(path.c_str(), mode);  // whatever the umask says
-        return;
-    }
-    struct stat facts {};
-    if (errno != EEXIST) {
-        throw StartError(EX_CONFIG, path + ": cannot be made: " + std::strerror(errno));
-    }
-    if (::stat(path.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode)) {
-        throw StartError(EX_CONFIG, path + ": is no directory; name another in the configuration");
-    }
-    if (facts.st_uid != ::geteuid()) {
-        throw StartError(EX_CONFIG, path + ": belongs to somebody else (uid " +
-                                        std::to_string(facts.st_uid) + "); chown it or name another");
-    }
-}
-
 Publisher open_publisher(const Config& config) {
-    require_directory(config.shm_directory.string(), 0755);
+    if (const std::string complaint = directory_complaint(config.shm_directory.string(), 0755);
+        !complaint.empty()) {
+        throw StartError(EX_CONFIG, complaint);
+    }
     auto publisher = Publisher::open(config.shm_directory.string());
     if (!publisher) {
         const PublishError& error = publisher.error();
@@ -97,39 +85,32 @@ Publisher open_publisher(const Config& config) {
     return std::move(*publisher);
 }
 
-std::unique_ptr<Spool> open_spool(const Config& config) {
-    require_directory(config.state_directory.string(), 0700);
-    const std::string directory = (config.state_directory / "spool").string();
-    require_directory(directory, 0700);
-    SpoolOptions options;
-    options.segment_size_bytes = config.spool_segment_mib << 20U;
-    options.cap_bytes = config.spool_cap_mib << 20U;
-    auto spool = Spool::open(directory, options);
-    if (!spool) {
-        const SpoolErrorCode code = spool.error().code;
-        const bool is_setup =
-            code == SpoolErrorCode::kBadDirectory || code == SpoolErrorCode::kNewerFormat;
-        throw StartError(code == SpoolErrorCode::kLocked ? EX_TEMPFAIL
-                                                         : (is_setup ? EX_CONFIG : EX_IOERR),
-                         spool.error().message);
-    }
-    return std::move(*spool);
+/// Whether no other attempt can open the spool while its owner, or what it holds, stays as it is.
+bool is_final(SpoolErrorCode code) {
+    return code == SpoolErrorCode::kLocked || code == SpoolErrorCode::kNewerFormat;
 }
 
 }  // namespace
 
+/// Flags do not wait for the spool: it is opened beside them, and events are taken once it is open.
 /// Members die in reverse order: the server before the uploader, both before the spool.
 struct Daemon::Parts {
     explicit Parts(const Config& settings)
         : config(settings),
           publisher(open_publisher(settings)),
-          spool(open_spool(settings)),
           flag_loop(settings, publisher),
           signals(io_context, SIGTERM, SIGINT, SIGHUP),
           heartbeat(io_context),
-          status_timer(io_context) {}
+          status_timer(io_context),
+          spool_opening(
+              io_context, [this] { return open_spool(config); },
+              [this](SpoolOpening::Outcome outcome) { take_spool(std::move(outcome)); }) {}
 
     void start();
+    void take_spool(SpoolOpening::Outcome outcome);
+    void serve_events();
+    void go_on_without_events(const std::string& reason);
+    void tell_ready();
     void beat();
     void report();
     void wait_for_signal();
@@ -149,10 +130,15 @@ struct Daemon::Parts {
     asio::steady_timer heartbeat;
     asio::steady_timer status_timer;
     std::int64_t started_unix_ms = unix_ms_now();
+    const Clock::time_point started_at = Clock::now();
     Clock::time_point next_watchdog = Clock::now();
     FlagLoopStatus counted;       // what of the flag loop's counts is in `counters`
     std::string status_complaint;  // why the status files could not be written, once
+    std::string spool_error;       // why events are not taken at all
+    std::optional<StartError> start_error;
+    bool is_ready = false;
     bool is_stopping = false;
+    SpoolOpening spool_opening;  // the last member: its thread ends first
 };
 
 Daemon::Daemon(const Config& config) : parts_(std::make_unique<Parts>(config)) {}
@@ -167,6 +153,9 @@ std::string version() {
 void Daemon::run() {
     parts_->start();
     parts_->io_context.run();
+    if (parts_->start_error) {
+        throw *parts_->start_error;
+    }
 }
 
 void Daemon::Parts::start() {
@@ -175,6 +164,58 @@ void Daemon::Parts::start() {
     publisher.set_state(kStateRunning, true);
     spdlog::info("{}", flag_loop.publish_last_known_good());
     flag_loop.start();
+    wait_for_signal();
+    spool_opening.begin();
+    beat();
+    report();
+}
+
+void Daemon::Parts::take_spool(SpoolOpening::Outcome outcome) {
+    if (!outcome) {
+        const SpoolError& error = outcome.error();
+        if (!is_ready && is_final(error.code)) {
+            const bool is_locked = error.code == SpoolErrorCode::kLocked;
+            start_error.emplace(is_locked ? EX_TEMPFAIL : EX_CONFIG, error.message);
+            io_context.stop();
+            return;
+        }
+        go_on_without_events(error.message);
+        return;
+    }
+    spool = std::move(*outcome);
+    try {
+        serve_events();
+    } catch (const std::runtime_error& error) {
+        uploader.reset();
+        spool.reset();
+        if (!is_ready) {
+            start_error.emplace(EX_CONFIG, error.what());
+            io_context.stop();
+            return;
+        }
+        go_on_without_events(error.what());
+        return;
+    }
+    if (!spool_error.empty()) {
+        spdlog::info("the spool is open: events are taken");
+        spool_error.clear();
+    }
+    publisher.set_state(kStateShedding, false);
+    tell_ready();
+}
+
+void Daemon::Parts::go_on_without_events(const std::string& reason) {
+    if (reason != spool_error) {
+        spdlog::error("events are refused until this is mended, flags are served: {}", reason);
+    }
+    spool_error = reason;
+    publisher.set_state(kStateShedding, true);
+    spool_opening.begin_later();
+    tell_ready();
+}
+
+/// Throws std::runtime_error when the socket cannot be had.
+void Daemon::Parts::serve_events() {
     if (config.upload) {
         UploaderOptions options;
         options.connection.dsn = config.database_dsn;
@@ -201,15 +242,16 @@ void Daemon::Parts::start() {
             spdlog::info("events are taken again");
         }
     };
-    try {
-        server.emplace(io_context, options, *spool, counters);
-    } catch (const std::runtime_error& error) {
-        throw StartError(EX_CONFIG, error.what());
+    server.emplace(io_context, options, *spool, counters);
+}
+
+/// Once, when the first attempt to open the spool has come to an end, or takes too long.
+void Daemon::Parts::tell_ready() {
+    if (!is_ready) {
+        is_ready = true;
+        report();
+        notify_service_manager("READY=1\nSTATUS=" + status_line(status()));
     }
-    wait_for_signal();
-    beat();
-    report();
-    notify_service_manager("READY=1\nSTATUS=" + status_line(status()));
 }
 
 void Daemon::Parts::wait_for_signal() {
@@ -246,6 +288,9 @@ void Daemon::Parts::beat() {
         notify_service_manager("WATCHDOG=1");
         next_watchdog = Clock::now() + interval / 2;
     }
+    if (Clock::now() - started_at >= kSpoolPatience) {
+        tell_ready();
+    }
     heartbeat.expires_after(kHeartbeatInterval);
     heartbeat.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
@@ -257,7 +302,11 @@ void Daemon::Parts::beat() {
 DaemonStatus Daemon::Parts::status() const {
     DaemonStatus status;
     status.flags = flag_loop.status();
-    status.spool = spool->statistics();
+    if (spool) {
+        status.spool = spool->statistics();
+    }
+    status.is_spool_open = spool != nullptr;
+    status.spool_error = spool_error;
     status.connections_open = server ? server->connection_count() : 0;
     if (uploader) {
         const UploaderStatus upload = uploader->status();
@@ -305,8 +354,11 @@ void Daemon::Parts::stop() {
     notify_service_manager("STOPPING=1");
     heartbeat.cancel();
     status_timer.cancel();
-    server->stop();
-    server.reset();
+    spool_opening.stop();
+    if (server) {
+        server->stop();
+        server.reset();
+    }
     uploader.reset();
     flag_loop.stop();
     report();

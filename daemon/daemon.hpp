@@ -21,15 +21,18 @@ public:
 
 class Daemon {
 public:
-    /// Takes the run and state directories. Throws StartError: EX_TEMPFAIL when another burgeed has
-    /// them, EX_CONFIG when they are not fit, EX_IOERR when the disk refuses.
+    /// Takes the run directory. Throws StartError: EX_TEMPFAIL when another burgeed has it, EX_CONFIG
+    /// when it is not fit, EX_IOERR when the system refuses.
     explicit Daemon(const Config& config);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
-    /// Publishes the last known good snapshot, tells the service manager READY=1, and works until
-    /// SIGTERM or SIGINT. PostgreSQL need not be there, now or ever.
+    /// Publishes the last known good snapshot, opens the spool, tells the service manager READY=1,
+    /// and works until SIGTERM or SIGINT. PostgreSQL need not be there, now or ever. A spool that
+    /// cannot be opened costs events, not flags: it is tried again until it works. Throws StartError
+    /// before READY=1: EX_TEMPFAIL when another burgeed has the spool, EX_CONFIG when a later burgee
+    /// wrote it or the event socket cannot be had.
     void run();
 
 private:

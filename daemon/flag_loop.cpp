@@ -11,6 +11,7 @@
 #include <burgee/snapshot_view.hpp>
 #include <spdlog/spdlog.h>
 
+#include "daemon/snapshot_saver.hpp"
 #include "shm/last_known_good.hpp"
 #include "shm/snapshot_builder.hpp"
 #include "sync/flag_reader.hpp"
@@ -52,6 +53,12 @@ sync::PgOptions options_of(const Config& config, const char* application) {
     return options;
 }
 
+/// @return  "" or why it is not on disk.
+std::string save(const std::string& directory, std::span<const std::byte> image) {
+    const auto saved = save_last_known_good(directory, image);
+    return saved ? "" : saved.error().message;
+}
+
 }  // namespace
 
 /// Everything that belongs to the loop's thread.
@@ -60,7 +67,10 @@ struct FlagLoop::Database {
         : session(options_of(config, "burgeed-reader")),
           reader(session),
           listener(options_of(config, "burgeed-listener"), config.listen),
-          next_poll(Clock::now()) {}
+          next_poll(Clock::now()),
+          saver([directory = config.state_directory.string()](
+                    std::span<const std::byte> image) { return save(directory, image); },
+                kSaveSpacing) {}
 
     /// Database time now, as far as the last poll and our own clock know it; never goes back.
     std::int64_t database_unix_ms() {
@@ -89,8 +99,7 @@ struct FlagLoop::Database {
     bool is_publication_due = false;
     std::optional<Clock::time_point> retry_publication_at;
     std::pair<std::uint64_t, std::uint64_t> published{};  // revision and content hash
-    std::vector<std::byte> unsaved;
-    Clock::time_point saved_at{};
+    SnapshotSaver saver;  // of what was published last
 };
 
 FlagLoop::FlagLoop(const Config& config, Publisher& publisher)
@@ -206,11 +215,8 @@ void FlagLoop::run() {
         if (database.is_publication_due) {
             publish(database);
         }
-        save_if_due(database);
         wait(database);
     }
-    database.saved_at = {};
-    save_if_due(database);
     const std::scoped_lock lock(mutex_);
     interrupt_ = nullptr;
 }
@@ -222,9 +228,6 @@ void FlagLoop::wait(Database& database) {
     auto until = database.next_poll;
     if (database.retry_publication_at) {
         until = std::min(until, *database.retry_publication_at);
-    }
-    if (!database.unsaved.empty()) {
-        until = std::min(until, database.saved_at + kSaveSpacing);
     }
     auto pause = std::chrono::ceil<milliseconds>(until - Clock::now());
     if (database.next_change_unix_ms) {
@@ -327,8 +330,12 @@ void FlagLoop::note_problems(Database& database) {
         const bool is_new = std::find(status_.problems.begin(), status_.problems.end(), problem) ==
                             status_.problems.end();
         if (is_new && ++logged <= kLoggedProblemsMax) {
+            const char* const consequence = !problem.is_refused ? ""
+                                            : database.builder.contains(problem.flag)
+                                                ? " (its last valid form stays)"
+                                                : " (it is not published)";
             spdlog::warn("flag {}: {}: {}{}", problem.flag, problem.field, problem.message,
-                         problem.is_refused ? " (its last valid form stays)" : "");
+                         consequence);
         }
     }
     if (logged > kLoggedProblemsMax) {
@@ -378,20 +385,7 @@ void FlagLoop::publish(Database& database) {
     spdlog::debug("published generation={} revision={} flags={} size_bytes={} ms={:.2f}",
                   *generation, status_.revision, status_.flag_count, image.size(), publish_ms);
     database.published = identity;
-    database.unsaved = std::move(image);
-}
-
-void FlagLoop::save_if_due(Database& database) {
-    if (database.unsaved.empty() || Clock::now() - database.saved_at < kSaveSpacing) {
-        return;
-    }
-    const auto saved = save_last_known_good(config_.state_directory.string(), database.unsaved);
-    if (!saved) {
-        spdlog::error("cannot keep the last known good snapshot: {}", saved.error().message);
-    }
-    database.unsaved.clear();
-    database.unsaved.shrink_to_fit();
-    database.saved_at = Clock::now();
+    database.saver.save(std::move(image));
 }
 
 }  // namespace burgee::daemon

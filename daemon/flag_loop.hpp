@@ -8,6 +8,7 @@
 //   2. A candidate that fails the read-back is never announced; the next poll reads everything again.
 //   3. Expiry and experiments are decided on database time: the last poll's now() plus our own
 //      monotonic clock since, so they take effect also while PostgreSQL is down.
+//   4. The loop waits for no disk: a kill switch would wait behind it.
 
 #include <atomic>
 #include <chrono>
@@ -83,7 +84,6 @@ private:
     void poll(Database& database);
     void take(Database& database, const FlagChanges& changes);
     void publish(Database& database);
-    void save_if_due(Database& database);
     void wake() const;
     void note_problems(Database& database);
     std::chrono::milliseconds jittered(std::chrono::milliseconds interval);

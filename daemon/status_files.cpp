@@ -45,6 +45,8 @@ void write_flags(JsonWriter& json, const FlagLoopStatus& flags) {
 void write_spool(JsonWriter& json, const DaemonStatus& status) {
     const SpoolStatistics& spool = status.spool;
     json.key("spool").begin_object();
+    json.key("is_open").value(status.is_spool_open);
+    json.key("error").value(status.spool_error);
     json.key("events").value(spool.events_in_spool);
     json.key("size_bytes").value(spool.size_bytes);
     json.key("segments").value(spool.segments);
@@ -58,6 +60,24 @@ void write_spool(JsonWriter& json, const DaemonStatus& status) {
     json.end_object();
 }
 
+/// Where every event is: recovered + accepted = delivered + dead_letter + in_spool + counted_lost,
+/// exactly when nothing moves; each figure is read at its own moment. Counted in LSNs, so an event
+/// that the disk has lost is in_spool until the cursor passes it, and counted_lost from then on.
+void write_accounting(JsonWriter& json, const SpoolStatistics& spool, const Counters& counters) {
+    const auto distance = [](std::uint64_t from, std::uint64_t to) {
+        return to > from ? to - from : 0;
+    };
+    const std::uint64_t cursor_lsn = std::max(spool.first_cursor_lsn, spool.released_lsn);
+    json.key("accounting").begin_object();
+    json.key("recovered").value(distance(spool.first_cursor_lsn, spool.recovered_end_lsn));
+    json.key("accepted").value(counters.value(Counter::events_accepted));
+    json.key("delivered").value(counters.value(Counter::events_delivered));
+    json.key("dead_letter").value(counters.value(Counter::events_dead_lettered));
+    json.key("in_spool").value(distance(cursor_lsn, spool.durable_end_lsn));
+    json.key("counted_lost").value(counters.value(Counter::events_lost));
+    json.end_object();
+}
+
 std::string line(const char* label, const std::string& text) {
     std::string out = label;
     out.resize(std::max<std::size_t>(out.size() + 1, 12), ' ');
@@ -68,6 +88,17 @@ std::string mebibytes(std::uint64_t bytes) {
     char text[32];
     std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
     return text;
+}
+
+std::string spool_text(const DaemonStatus& status) {
+    if (!status.is_spool_open) {
+        return status.spool_error.empty()
+                   ? "being opened"
+                   : "NOT OPEN, events are refused: " + status.spool_error;
+    }
+    return std::to_string(status.spool.events_in_spool) + " events waiting, " +
+           mebibytes(status.spool.size_bytes) + " in " + std::to_string(status.spool.segments) +
+           " segments" + (status.upload_error.empty() ? "" : "; " + status.upload_error);
 }
 
 std::string milliseconds_text(double ms) {
@@ -86,6 +117,7 @@ std::string status_json(const DaemonStatus& status, const Counters& counters) {
     json.key("now_unix_ms").value(status.now_unix_ms);
     write_flags(json, status.flags);
     write_spool(json, status);
+    write_accounting(json, status.spool, counters);
     json.key("connections_open").value(status.connections_open);
     json.key("counters").begin_object();
     counters.for_each([&](const CounterDescription& row, std::uint64_t value) {
@@ -102,7 +134,9 @@ std::string status_line(const DaemonStatus& status) {
                        std::to_string(flags.revision);
     text += flags.is_database_up ? (flags.is_listening ? ", listening" : ", polling")
                                  : ", database down";
-    text += ", " + std::to_string(status.spool.events_in_spool) + " events waiting";
+    text += status.is_spool_open
+                ? ", " + std::to_string(status.spool.events_in_spool) + " events waiting"
+                : std::string(", spool not open");
     if (!flags.problems.empty()) {
         text += ", " + std::to_string(flags.problems.size()) + " flag problems";
     }
@@ -130,10 +164,7 @@ std::string status_text(const DaemonStatus& status, const Counters& counters) {
                                  " flags vanished without a trace and are kept for now: " +
                                  flags.held.front() + (flags.held.size() > 1 ? ", ..." : ""));
     }
-    text += line("spool", std::to_string(status.spool.events_in_spool) + " events waiting, " +
-                              mebibytes(status.spool.size_bytes) + " in " +
-                              std::to_string(status.spool.segments) + " segments" +
-                              (status.upload_error.empty() ? "" : "; " + status.upload_error));
+    text += line("spool", spool_text(status));
     text += line("clients", std::to_string(status.connections_open) + " connected");
     text += line("problems", flags.problems.empty()
                                  ? "none"

@@ -290,6 +290,10 @@ std::optional<std::int64_t> SnapshotBuilder::next_change_unix_ms(std::int64_t af
     return next != INT64_MAX ? std::optional(next) : std::nullopt;
 }
 
+bool SnapshotBuilder::contains(std::string_view name) const {
+    return flags_.find(hash64(name)) != nullptr;
+}
+
 std::vector<FlagProblem> SnapshotBuilder::problems() const {
     std::vector<FlagProblem> all;
     for (const auto& [name, problem] : flag_problems_) {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,6 +65,8 @@ public:
     ReadBack take_read_back(std::size_t sample_count_max = 1'000);
 
     std::size_t flag_count() const { return flags_.size(); }
+    /// Whether a form of this flag, the present one or its last valid one, will be in the snapshot.
+    bool contains(std::string_view name) const;
     std::uint64_t revision() const { return revision_; }
 
 private:

@@ -14,15 +14,17 @@ namespace {
 
 // Experiments that can still get events: a client's clock may lag by at most seven days. One more
 // day is for hosts that were offline. Older ones are read when an event names them. An unknown date
-// is no bound. Variants are those of the flag and those that ever had a cell, so that renaming one
+// is no bound; an infinite one is what the flag reader takes it for. Variants are those of the flag and those that ever had a cell, so that renaming one
 // does not orphan events under way.
 constexpr const char* kSelectExperiments =
     "SELECT e.id, coalesce((SELECT max(p.phase) FROM burgee.experiment_phases p"
     "                       WHERE p.experiment_id = e.id), 1),"
     "  CASE WHEN isfinite(e.start_date)"
-    "       THEN floor(extract(epoch FROM e.start_date) * 1000)::bigint END,"
+    "       THEN floor(extract(epoch FROM e.start_date) * 1000)::bigint"
+    "       WHEN e.start_date = 'infinity' THEN 9223372036854775807 END,"
     "  CASE WHEN isfinite(e.end_date)"
-    "       THEN floor(extract(epoch FROM e.end_date) * 1000)::bigint END "
+    "       THEN floor(extract(epoch FROM e.end_date) * 1000)::bigint"
+    "       WHEN e.end_date = '-infinity' THEN -9223372036854775807 END "
     "FROM public.ab_test_experiments e "
     "WHERE CASE WHEN $1 = '' THEN e.status IN ('active', 'paused')"
     "                             OR e.end_date > now() - interval '8 days'"

@@ -1,5 +1,6 @@
 // libpq instead of libpqxx, because a listener must never block: libpqxx 6.4 cannot send a query
-// without waiting for its answer, and reopens a lost connection behind our back.
+// without waiting for its answer, and reopens a lost connection behind our back. Connecting and
+// LISTEN go step by step for the same reason: an exhausted pooler accepts and then says nothing.
 
 #include "sync/listener.hpp"
 
@@ -21,6 +22,10 @@ using std::chrono::milliseconds;
 constexpr auto kSignOfLifeInterval =
     std::chrono::seconds(30);  // a half-open link stays silent for ever
 constexpr auto kSignOfLifeDeadline = std::chrono::seconds(10);
+// Connecting and LISTEN together may take so many connect_timeouts, 20 s by default: one address
+// that swallows packets is then given up by the kernel (tcp_user_timeout, 15 s), and libpq goes on
+// to the next, before we give up all of them.
+constexpr int kOpeningTimeouts = 4;
 constexpr auto kBackoffMin = std::chrono::seconds(1);
 constexpr auto kBackoffMax = std::chrono::seconds(60);
 
@@ -33,6 +38,13 @@ struct ClearResult {
 using Connection = std::unique_ptr<PGconn, CloseConnection>;
 using Result = std::unique_ptr<PGresult, ClearResult>;
 
+enum class Phase : std::uint8_t {
+    kAway,         ///< no connection
+    kConnecting,   ///< PQconnectPoll has not come to an end
+    kSubscribing,  ///< LISTEN is sent, its answer is not here
+    kListening,
+};
+
 }  // namespace
 
 struct FlagListener::Link {
@@ -41,79 +53,154 @@ struct FlagListener::Link {
 
     PgOptions options;
     bool is_enabled;
+    Phase phase = Phase::kAway;
     Connection connection;
     std::string secret;
     std::string error;
     std::uint64_t notifications = 0;
     Clock::time_point next_attempt;  // the epoch: at once
     Clock::duration backoff = kBackoffMin;
+    Clock::time_point opening_until;  // when connecting and subscribing are given up
     Clock::time_point last_heard;
     Clock::time_point asked_at;  // of the sign of life that is under way
     bool is_asking = false;
+    short awaited = 0;  // what poll() is to wait for on the socket
 
     void lose(const std::string& reason);
-    bool connect();
-    bool hear(bool& has_hint);
-    bool keep_alive(Clock::time_point now);
+    void connect();
+    void go_on_connecting();
+    void subscribe();
+    void hear_answer_to_listen();
+    bool hear_notifications();
+    void serve();
+    bool keep_duties(Clock::time_point now);
     Clock::time_point next_duty() const;
 };
 
 void FlagListener::Link::lose(const std::string& reason) {
     error = redacted(reason, secret);
     connection.reset();
+    phase = Phase::kAway;
     is_asking = false;
     next_attempt = Clock::now() + backoff;
     backoff = std::min<Clock::duration>(backoff * 2, kBackoffMax);
 }
 
-bool FlagListener::Link::connect() {
+/// Begins to connect; only looking up a host's name may take its time.
+void FlagListener::Link::connect() {
     const SyncResult<ConnectionText> text = connection_text(options);
     if (!text) {
         lose(text.error().message);
-        return false;
+        return;
     }
     secret = text->secret;
-    connection.reset(PQconnectdb(text->keywords.c_str()));
-    if (PQstatus(connection.get()) != CONNECTION_OK) {
+    opening_until = Clock::now() + kOpeningTimeouts * options.connect_timeout;
+    connection.reset(PQconnectStart(text->keywords.c_str()));
+    if (PQstatus(connection.get()) == CONNECTION_BAD) {
         lose(classify_connect_failure(redacted(PQerrorMessage(connection.get()), secret)).message);
-        return false;
+        return;
     }
     PQsetNoticeProcessor(
         connection.get(), [](void*, const char*) {}, nullptr);
-    const Result listened(PQexec(connection.get(), "LISTEN burgee_flags"));
-    if (PQresultStatus(listened.get()) != PGRES_COMMAND_OK) {
-        lose(std::string("LISTEN was refused, polling goes on: ") +
-             PQerrorMessage(connection.get()));
-        return false;
-    }
-    PQsetnonblocking(connection.get(), 1);
-    error.clear();
-    backoff = kBackoffMin;
-    last_heard = Clock::now();
-    return true;
+    phase = Phase::kConnecting;
+    awaited = POLLOUT;  // as if PQconnectPoll had just asked for it: libpq's manual, 34.1
 }
 
-/// Takes in what has arrived. False when the connection is gone.
-bool FlagListener::Link::hear(bool& has_hint) {
+void FlagListener::Link::go_on_connecting() {
+    switch (PQconnectPoll(connection.get())) {
+        case PGRES_POLLING_READING:
+            awaited = POLLIN;
+            return;
+        case PGRES_POLLING_WRITING:
+            awaited = POLLOUT;
+            return;
+        case PGRES_POLLING_OK:
+            subscribe();
+            return;
+        default:
+            lose(classify_connect_failure(redacted(PQerrorMessage(connection.get()), secret))
+                     .message);
+            return;
+    }
+}
+
+void FlagListener::Link::subscribe() {
+    PQsetnonblocking(connection.get(), 1);
+    if (PQsendQuery(connection.get(), "LISTEN burgee_flags") == 0) {
+        lose(PQerrorMessage(connection.get()));
+        return;
+    }
+    phase = Phase::kSubscribing;
+    awaited = POLLIN;  // a fresh socket has room for a query of a few bytes
+}
+
+void FlagListener::Link::hear_answer_to_listen() {
+    if (PQconsumeInput(connection.get()) == 0) {
+        lose(PQerrorMessage(connection.get()));
+        return;
+    }
+    while (PQisBusy(connection.get()) == 0) {
+        const Result answer(PQgetResult(connection.get()));
+        if (!answer) {
+            error.clear();
+            backoff = kBackoffMin;
+            last_heard = Clock::now();
+            phase = Phase::kListening;
+            return;
+        }
+        if (PQresultStatus(answer.get()) != PGRES_COMMAND_OK) {
+            lose(std::string("LISTEN was refused, polling goes on: ") +
+                 PQerrorMessage(connection.get()));
+            return;
+        }
+    }
+}
+
+/// Takes in what has arrived. @return whether a notification was in it.
+bool FlagListener::Link::hear_notifications() {
     if (PQconsumeInput(connection.get()) == 0) {
         lose(PQerrorMessage(connection.get()));
         return false;
     }
+    const std::uint64_t before = notifications;
     while (PGnotify* notification = PQnotifies(connection.get())) {
         PQfreemem(notification);
         ++notifications;
-        has_hint = true;
     }
     while (is_asking && PQisBusy(connection.get()) == 0) {
         const Result answer(PQgetResult(connection.get()));
         is_asking = answer != nullptr;
     }
     last_heard = Clock::now();
-    return true;
+    return notifications != before;
 }
 
-/// Asks for a sign of life when it is time. False when the server has not answered the last one.
-bool FlagListener::Link::keep_alive(Clock::time_point now) {
+/// One step of opening the connection, when its socket is ready.
+void FlagListener::Link::serve() {
+    if (phase == Phase::kConnecting) {
+        go_on_connecting();
+    } else {
+        hear_answer_to_listen();
+    }
+}
+
+/// Begins, gives up or asks for a sign of life when it is time.
+/// @return false when listening has come to an end just now
+bool FlagListener::Link::keep_duties(Clock::time_point now) {
+    if (phase == Phase::kAway) {
+        if (is_enabled && now >= next_attempt) {
+            connect();
+        }
+        return true;
+    }
+    if (phase != Phase::kListening) {
+        if (now >= opening_until) {
+            lose(phase == Phase::kConnecting
+                     ? "PostgreSQL cannot be reached: it took the connection and said nothing"
+                     : "LISTEN was not answered, polling goes on: is a pooler exhausted?");
+        }
+        return true;
+    }
     if (is_asking && now - asked_at >= kSignOfLifeDeadline) {
         lose("the server gave no sign of life");
         return false;
@@ -131,8 +218,14 @@ bool FlagListener::Link::keep_alive(Clock::time_point now) {
 }
 
 Clock::time_point FlagListener::Link::next_duty() const {
-    if (!connection) {
-        return next_attempt;
+    switch (phase) {
+        case Phase::kAway:
+            return is_enabled ? next_attempt : Clock::time_point::max();
+        case Phase::kConnecting:
+        case Phase::kSubscribing:
+            return opening_until;
+        case Phase::kListening:
+            break;
     }
     return is_asking ? asked_at + kSignOfLifeDeadline : last_heard + kSignOfLifeInterval;
 }
@@ -143,7 +236,7 @@ FlagListener::FlagListener(PgOptions options, bool is_enabled)
 FlagListener::~FlagListener() = default;
 
 bool FlagListener::is_listening() const {
-    return link_->connection != nullptr;
+    return link_->phase == Phase::kListening;
 }
 const std::string& FlagListener::last_error() const {
     return link_->error;
@@ -155,21 +248,16 @@ std::uint64_t FlagListener::notification_count() const {
 WaitOutcome FlagListener::wait(milliseconds timeout, int wake_fd) {
     const Clock::time_point deadline = Clock::now() + timeout;
     while (true) {
-        Clock::time_point now = Clock::now();
-        if (link_->is_enabled && !link_->connection && now >= link_->next_attempt &&
-            link_->connect()) {
-            return WaitOutcome::kHint;
-        }
-        if (link_->connection && !link_->keep_alive(now)) {
+        if (!link_->keep_duties(Clock::now())) {
             return WaitOutcome::kBroken;
         }
-        now = Clock::now();
-        const Clock::time_point until =
-            link_->is_enabled ? std::min(deadline, std::max(link_->next_duty(), now)) : deadline;
+        const Clock::time_point now = Clock::now();
+        const Clock::time_point until = std::min(deadline, std::max(link_->next_duty(), now));
         const auto pause = std::chrono::ceil<milliseconds>(until - now);
-        std::array<pollfd, 2> watched = {{{wake_fd, POLLIN, 0}, {-1, POLLIN, 0}}};
+        std::array<pollfd, 2> watched = {{{wake_fd, POLLIN, 0}, {-1, 0, 0}}};
         if (link_->connection) {
             watched[1].fd = PQsocket(link_->connection.get());
+            watched[1].events = link_->awaited;
         }
         const int ready =
             ::poll(watched.data(), watched.size(),
@@ -177,12 +265,17 @@ WaitOutcome FlagListener::wait(milliseconds timeout, int wake_fd) {
         if (ready > 0 && watched[0].revents != 0) {
             return WaitOutcome::kWoken;
         }
-        bool has_hint = false;
-        if (ready > 0 && watched[1].revents != 0 && !link_->hear(has_hint)) {
-            return WaitOutcome::kBroken;
-        }
-        if (has_hint) {
-            return WaitOutcome::kHint;
+        if (ready > 0 && watched[1].revents != 0) {
+            const bool was_listening = is_listening();
+            if (was_listening && link_->hear_notifications()) {
+                return WaitOutcome::kHint;
+            }
+            if (!was_listening) {
+                link_->serve();
+            }
+            if (was_listening != is_listening()) {
+                return was_listening ? WaitOutcome::kBroken : WaitOutcome::kHint;
+            }
         }
         if (Clock::now() >= deadline) {
             return WaitOutcome::kTimeout;

@@ -29,11 +29,13 @@ public:
     FlagListener(const FlagListener&) = delete;
     FlagListener& operator=(const FlagListener&) = delete;
 
-    /// Waits for a hint, for `timeout`, or for `wake_fd` (-1: none) to become readable. Connects
-    /// and listens first when it does not yet and its backoff (1 s to 60 s) has passed; success is
-    /// answered with kHint, since a change may have come before. Several notifications that arrived
-    /// together are one hint. Asks the server for a sign of life every 30 s.
-    /// Thread safety: one thread. May take connect_timeout longer than `timeout`.
+    /// Waits for a hint, for `timeout`, or for `wake_fd` (-1: none) to become readable. Meanwhile
+    /// connects and listens when it does not yet and its backoff (1 s to 60 s) has passed, step by
+    /// step over as many calls as the server needs, and gives up an attempt after four times
+    /// connect_timeout; success is answered with kHint, since a change may have come before.
+    /// Several notifications that arrived together are one hint. Asks the server for a sign of life
+    /// every 30 s. Thread safety: one thread. Only looking up the name of a host may take longer
+    /// than `timeout`; addresses and socket directories never do.
     WaitOutcome wait(std::chrono::milliseconds timeout, int wake_fd = -1);
 
     bool is_listening() const;

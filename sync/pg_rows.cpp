@@ -1,6 +1,7 @@
 #include <cassert>
 #include <charconv>
 #include <pqxx/pqxx>
+#include <stdexcept>
 
 #include "sync/pg_session.hpp"
 
@@ -12,6 +13,11 @@ pqxx::field field_of(const pqxx::result& rows, std::size_t row, std::size_t colu
     assert(column < rows.columns());
     return rows[static_cast<pqxx::result::size_type>(row)]
                [static_cast<pqxx::row::size_type>(column)];
+}
+
+/// Somebody changed our tables by hand: PgSession turns this into an error of the transaction.
+[[noreturn]] void refuse_field(const char* what) {
+    throw std::domain_error(what);
 }
 
 }  // namespace
@@ -34,7 +40,9 @@ bool PgRows::is_null(std::size_t row, std::size_t column) const {
 
 std::string_view PgRows::text(std::size_t row, std::size_t column) const {
     const pqxx::field field = field_of(*rows_, row, column);
-    assert(!field.is_null());
+    if (field.is_null()) {
+        refuse_field("a NULL where there must be a value");
+    }
     return {field.c_str(), field.size()};  // points into the result, not into the field
 }
 
@@ -45,18 +53,20 @@ PgValue PgRows::value(std::size_t row, std::size_t column) const {
 std::int64_t PgRows::integer(std::size_t row, std::size_t column) const {
     const std::string_view digits = text(row, column);
     std::int64_t number = 0;
-    [[maybe_unused]] const auto parsed =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    assert(parsed.ec == std::errc() && parsed.ptr == digits.data() + digits.size());
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) {
+        refuse_field("a text where there must be a whole number");
+    }
     return number;
 }
 
 double PgRows::number(std::size_t row, std::size_t column) const {
     const std::string_view digits = text(row, column);
     double number = 0;
-    [[maybe_unused]] const auto parsed =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    assert(parsed.ec == std::errc());
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (parsed.ec != std::errc()) {
+        refuse_field("a text where there must be a number");
+    }
     return number;
 }
 

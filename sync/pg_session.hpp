@@ -46,8 +46,9 @@ using PgValue = std::optional<std::string>;  ///< nothing stands for NULL
 using PgValues = std::vector<PgValue>;
 
 /// The rows a query gave. Views are valid while this object lives. Copying is cheap.
-/// Precondition of every reading member, asserted: the indexes exist and, but for is_null() and
-/// value(), the field is not NULL.
+/// Precondition of every reading member, asserted: the indexes exist. A field that is NULL, except
+/// for is_null() and value(), or no number where one is asked for, throws std::domain_error, which
+/// ends the transaction with kConfiguration: somebody changed our tables by hand.
 class PgRows {
 public:
     explicit PgRows(std::shared_ptr<const pqxx::result> rows);

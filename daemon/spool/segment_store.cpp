@@ -56,6 +56,7 @@ SegmentStore::SegmentStore(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& 
         next_spare_no_ =
             std::max<std::uint64_t>(next_spare_no_, std::strtoull(digits.c_str(), nullptr, 10) + 1);
     }
+    note_figures();
 }
 
 std::string SegmentStore::next_spare_name() {
@@ -154,7 +155,7 @@ SpoolResult<Segment> SegmentStore::write_opening(const SegmentPlan& plan,
 }
 
 SpoolResult<Segment> SegmentStore::begin(const SegmentPlan& plan) {
-    const std::lock_guard lock(mutex_);
+    const Change change(*this);
     if (const auto removed = remove_discarded(); !removed) {
         return removed.error();
     }
@@ -190,7 +191,7 @@ void SegmentStore::extend(const std::vector<SegmentExtent>& extents) {
 }
 
 void SegmentStore::discard(const std::string& name) {
-    const std::lock_guard lock(mutex_);
+    const Change change(*this);
     if (!segments_.empty() && segments_.back().name == name) {
         segments_.pop_back();
         discarded_.push_back(name);
@@ -198,7 +199,7 @@ void SegmentStore::discard(const std::string& name) {
 }
 
 void SegmentStore::prepare_reserve() {
-    const std::lock_guard lock(mutex_);
+    const Change change(*this);
     if (spares_.empty()) {
         if (auto spare = take_spare(true)) {
             spares_.push_back(*spare);
@@ -207,7 +208,7 @@ void SegmentStore::prepare_reserve() {
 }
 
 void SegmentStore::note_known_gaps(const std::vector<GapRecord>& gaps) {
-    const std::lock_guard lock(mutex_);
+    const Change change(*this);
     lost_.insert(lost_.end(), gaps.begin(), gaps.end());
 }
 
@@ -224,8 +225,9 @@ std::optional<Segment> SegmentStore::segment_at(std::uint64_t lsn) const {
 }
 
 void SegmentStore::release(std::uint64_t next_lsn) {
-    const std::lock_guard lock(mutex_);
+    const Change change(*this);
     released_lsn_ = std::max(released_lsn_, next_lsn);
+    first_cursor_lsn_ = first_cursor_lsn_.value_or(next_lsn);
     const auto is_needed = [this](const Segment& each) {
         return each.end_lsn > released_lsn_ || each.header.segment_no >= in_use_segment_no_;
     };
@@ -247,7 +249,7 @@ void SegmentStore::release(std::uint64_t next_lsn) {
 }
 
 bool SegmentStore::note_lost(const GapRecord& gap) {
-    const std::lock_guard lock(mutex_);
+    const Change change(*this);
     const bool is_known = is_known_gap(lost_, gap);
     if (!is_known) {
         lost_.push_back(gap);
@@ -281,17 +283,34 @@ std::uint64_t SegmentStore::lost_from(std::uint64_t lsn) const {
     return lost;
 }
 
+void SegmentStore::note_figures() {
+    Figures figures;
+    figures.released_lsn = released_lsn_;
+    figures.first_cursor_lsn = first_cursor_lsn_;
+    figures.lost = lost_from(0);
+    if (!segments_.empty()) {
+        figures.oldest_lsn = segments_.front().header.first_lsn;
+        figures.lost_waiting = lost_from(std::max(*figures.oldest_lsn, released_lsn_));
+    }
+    figures.segments = segments_.size();
+    figures.files = segments_.size() + spares_.size();
+    const std::lock_guard lock(figures_mutex_);
+    figures_ = figures;
+}
+
 void SegmentStore::describe(SpoolStatistics* statistics) const {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(figures_mutex_);
     const std::uint64_t end = statistics->durable_end_lsn;
-    const std::uint64_t oldest = segments_.empty() ? end : segments_.front().header.first_lsn;
-    const std::uint64_t waiting_from = std::min(end, std::max(oldest, released_lsn_));
+    const std::uint64_t oldest = figures_.oldest_lsn.value_or(end);
+    const std::uint64_t waiting = end - std::min(end, std::max(oldest, figures_.released_lsn));
     statistics->oldest_lsn = oldest;
-    statistics->released_lsn = released_lsn_;
-    statistics->events_lost = lost_from(0);
-    statistics->events_in_spool = end - waiting_from - lost_from(waiting_from);
-    statistics->segments = segments_.size();
-    statistics->size_bytes = (segments_.size() + spares_.size()) * options_.segment_size_bytes;
+    statistics->released_lsn = figures_.released_lsn;
+    statistics->first_cursor_lsn =
+        figures_.first_cursor_lsn.value_or(statistics->first_cursor_lsn);
+    statistics->events_lost = figures_.lost;
+    statistics->events_in_spool = waiting - std::min(waiting, figures_.lost_waiting);
+    statistics->segments = figures_.segments;
+    statistics->size_bytes = figures_.files * options_.segment_size_bytes;
 }
 
 }  // namespace burgee::daemon

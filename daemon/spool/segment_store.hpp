@@ -8,6 +8,7 @@
 //   2. Segments are ordered by first LSN and the newest is the only one that grows.
 //   3. A segment opens with every session and every known gap, so older ones may go.
 //   4. One spare is kept in reserve for a restart or a failed segment on a full disk.
+//   5. describe() waits for no disk: its figures have a mutex of their own, taken last.
 
 #include <cstdint>
 #include <deque>
@@ -84,7 +85,7 @@ public:
     std::vector<GapRecord> unwritten_gaps() const;
     /// The first `count` of them are on disk now.
     void note_written(std::size_t count);
-    /// Fills in what this class knows.
+    /// Fills in what this class knows, as of the last call that changed it.
     void describe(SpoolStatistics* statistics) const;
 
 private:
@@ -93,6 +94,21 @@ private:
     SpoolResult<Segment> write_opening(const SegmentPlan& plan, const std::string& spare);
     std::string next_spare_name();
     std::uint64_t lost_from(std::uint64_t lsn) const;
+    /// What describe() tells from here on. `mutex_` is held.
+    void note_figures();
+
+    /// Holds mutex_ for a change of what describe() tells, and notes it at the end.
+    class Change {
+    public:
+        explicit Change(SegmentStore& store) : store_(store), lock_(store.mutex_) {}
+        ~Change() { store_.note_figures(); }
+        Change(const Change&) = delete;
+        Change& operator=(const Change&) = delete;
+
+    private:
+        SegmentStore& store_;
+        const std::lock_guard<std::mutex> lock_;
+    };
 
     std::unique_ptr<SpoolDisk> disk_;
     SpoolOptions options_;
@@ -105,7 +121,21 @@ private:
     std::uint64_t next_segment_no_ = 1;
     std::uint64_t next_spare_no_ = 1;
     std::uint64_t released_lsn_ = 1;
+    std::optional<std::uint64_t> first_cursor_lsn_;  ///< given to release()
     std::uint64_t in_use_segment_no_ = 0;  ///< this one and later ones may grow
+
+    /// What describe() needs; mutex_ is held while the disk works.
+    struct Figures {
+        std::optional<std::uint64_t> oldest_lsn;  ///< empty: there is no segment
+        std::uint64_t released_lsn = 1;
+        std::optional<std::uint64_t> first_cursor_lsn;
+        std::uint64_t lost = 0;          ///< events in all known gaps
+        std::uint64_t lost_waiting = 0;  ///< of them: in what nobody has released
+        std::uint64_t segments = 0;
+        std::uint64_t files = 0;  ///< segments and spares
+    };
+    mutable std::mutex figures_mutex_;
+    Figures figures_;
 };
 
 /// How the name of every spare file begins.

@@ -50,11 +50,16 @@ SpoolOptions with_bounds(SpoolOptions options) {
 
 }  // namespace
 
-/// Lock order: writer_mutex_, then the store's own, then wait_mutex_.
+/// Lock order: writer_mutex_, then the store's own, then wait_mutex_. The store's figures have a
+/// mutex of their own that is taken last, so that statistics() waits for no disk.
 class Spool::State {
 public:
     State(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& options, RecoveredSpool recovered)
         : quarantined_bytes_(recovered.quarantined_bytes),
+          recovered_end_lsn_(recovered.next_lsn),
+          recovered_oldest_lsn_(recovered.segments.empty()
+                                    ? recovered.next_lsn
+                                    : recovered.segments.front().header.first_lsn),
           store_(std::move(disk), options, std::move(recovered.segments),
                  std::move(recovered.spares)),
           writer_(store_, options, std::move(recovered.sessions), recovered.spool_id,
@@ -115,16 +120,20 @@ public:
     }
 
     SpoolStatistics statistics() const {
+        // Without writer_mutex_, which a commit holds for as long as the disk takes.
         SpoolStatistics statistics;
-        const std::lock_guard lock(writer_mutex_);
         statistics.durable_end_lsn = durable_end_lsn();
         statistics.quarantined_bytes = quarantined_bytes_;
+        statistics.recovered_end_lsn = recovered_end_lsn_;
+        statistics.first_cursor_lsn = recovered_oldest_lsn_;
         writer_.describe(&statistics);
         store_.describe(&statistics);
         return statistics;
     }
 
-    std::uint64_t quarantined_bytes_;
+    const std::uint64_t quarantined_bytes_;
+    const std::uint64_t recovered_end_lsn_;
+    const std::uint64_t recovered_oldest_lsn_;
     SegmentStore store_;
     SpoolWriter writer_;
     SpoolReader reader_;

@@ -107,6 +107,10 @@ struct SpoolStatistics {
     std::uint64_t committed_bytes = 0;
     std::uint64_t sync_failures = 0;
     std::uint64_t quarantined_bytes = 0;
+    std::uint64_t recovered_end_lsn = 0;  ///< durable_end_lsn when this process opened the spool
+    /// The cursor first given to release(): where the database stood. Before that: the oldest event
+    /// that was kept.
+    std::uint64_t first_cursor_lsn = 0;
 };
 
 class Spool {
@@ -173,6 +177,7 @@ public:
 
     std::uint64_t durable_end_lsn() const;
     std::uint64_t oldest_lsn() const;
+    /// Never waits for the disk: the figures may lack what a commit or release under way does.
     SpoolStatistics statistics() const;
 
     /// Sessions as far as they are durable: what recovery found plus what was committed since.

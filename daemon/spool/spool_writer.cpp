@@ -161,7 +161,7 @@ SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
 }
 
 SpoolResult<void> SpoolWriter::give_up_segment(Progress* progress, int error) {
-    ++sync_failures_;
+    sync_failures_.fetch_add(1, std::memory_order_relaxed);  // as in describe()
     // Everything of this group goes into fresh segments: the kernel may have thrown the pages of
     // the failed one away and would call a second sync of it a success.
     discard_begun(progress);
@@ -216,8 +216,9 @@ void SpoolWriter::take_over_group(const Progress& progress) {
     store_.extend(progress.extents);
     store_.note_written(gaps_in_group_);
     durable_end_lsn_ = next_lsn_;
-    ++commits_;
-    committed_bytes_ += group_.size_bytes();
+    // Relaxed: as in describe().
+    commits_.fetch_add(1, std::memory_order_relaxed);
+    committed_bytes_.fetch_add(group_.size_bytes(), std::memory_order_relaxed);
     bytes_since_sessions_ += group_.size_bytes();
     group_.clear();
 }
@@ -229,9 +230,10 @@ void SpoolWriter::forget_group(Progress* progress) {
 }
 
 void SpoolWriter::describe(SpoolStatistics* statistics) const {
-    statistics->commits = commits_;
-    statistics->committed_bytes = committed_bytes_;
-    statistics->sync_failures = sync_failures_;
+    // Relaxed: counts order nothing and pair with nothing.
+    statistics->commits = commits_.load(std::memory_order_relaxed);
+    statistics->committed_bytes = committed_bytes_.load(std::memory_order_relaxed);
+    statistics->sync_failures = sync_failures_.load(std::memory_order_relaxed);
 }
 
 }  // namespace burgee::daemon

@@ -10,6 +10,7 @@
 //   3. A new segment's first LSN is one past the last durable event, so what a failed segment holds
 //      beyond that is void.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,6 +42,7 @@ public:
     const SpoolId& spool_id() const { return spool_id_; }
     const SessionPositions& sessions() const { return sessions_; }
     std::size_t staged_size_bytes() const { return group_.size_bytes(); }
+    /// From any thread, also while a commit waits for the disk.
     void describe(SpoolStatistics* statistics) const;
 
 private:
@@ -81,9 +83,10 @@ private:
     std::uint64_t bytes_since_sessions_ = 0;
     std::size_t gaps_in_group_ = 0;
     bool is_watermark_due_ = false;
-    std::uint64_t commits_ = 0;
-    std::uint64_t committed_bytes_ = 0;
-    std::uint64_t sync_failures_ = 0;
+    // Counts; one thread adds to them, describe() reads them from any.
+    std::atomic<std::uint64_t> commits_{0};
+    std::atomic<std::uint64_t> committed_bytes_{0};
+    std::atomic<std::uint64_t> sync_failures_{0};
 };
 
 }  // namespace burgee::daemon

@@ -3,12 +3,15 @@
 #include "daemon/flag_loop.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <burgee/snapshot_view.hpp>
 
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -171,6 +174,69 @@ TEST_F(FlagLoopTest, RowsThatVanishWithoutATraceAreHeld) {
     EXPECT_EQ(loop_->status().held, std::vector<std::string>{"search"});
     EXPECT_EQ(published("search"), Status::kEnabled);
     EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
+}
+
+/// While it lives no file may grow: publishing fails, as in a run directory that is full.
+class NoFileGrows {
+public:
+    NoFileGrows() : previous_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+        ::getrlimit(RLIMIT_FSIZE, &previous_limit_);
+        const rlimit none{1, previous_limit_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &none);
+    }
+    ~NoFileGrows() {
+        ::setrlimit(RLIMIT_FSIZE, &previous_limit_);
+        std::signal(SIGXFSZ, previous_handler_);
+    }
+    NoFileGrows(const NoFileGrows&) = delete;
+    NoFileGrows& operator=(const NoFileGrows&) = delete;
+
+private:
+    void (*previous_handler_)(int);
+    rlimit previous_limit_{};
+};
+
+TEST_F(FlagLoopTest, PublishesAKillThatFailedAlsoWhenPostgresIsGoneByThen) {
+    insert("search", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    {
+        const NoFileGrows full;
+        postgres_.execute("UPDATE public.feature_flags SET status = 'disabled'");
+        ASSERT_TRUE(eventually([](const auto& s) { return s.publish_failures > 0; }));
+        EXPECT_NE(publisher_->state() & kStatePublishFailed, 0U);
+        postgres_.kill9();
+        ASSERT_TRUE(eventually([](const auto& s) { return !s.is_database_up; }));
+        EXPECT_EQ(published("search"), Status::kEnabled);
+    }
+    EXPECT_TRUE(eventually([&](const auto&) { return published("search") == Status::kDisabled; }));
+    EXPECT_FALSE(loop_->status().is_database_up);
+    EXPECT_EQ(publisher_->state() & kStatePublishFailed, 0U);
+}
+
+TEST_F(FlagLoopTest, MemoryDoesNotGrowWithFullReads) {
+    constexpr std::uint64_t kFlags = 5'000;
+    postgres_.execute(
+        "INSERT INTO public.feature_flags (name, status) "
+        "SELECT 'flag.' || n, 'enabled' FROM generate_series(1, 5000) n");
+    ASSERT_TRUE(eventually([&](const auto& s) { return s.flag_count == kFlags; }));
+    const auto read_everything = [&](int times) {
+        for (int time = 0; time < times; ++time) {
+            const std::uint64_t before = loop_->status().rows_read;
+            loop_->refresh();
+            ASSERT_TRUE(eventually([&](const auto& s) { return s.rows_read >= before + kFlags; }));
+        }
+    };
+    const auto heap_at_rest = [&] {
+        const std::uint64_t polls = loop_->status().polls;
+        EXPECT_TRUE(eventually([&](const auto& s) { return s.polls >= polls + 3; }));
+        const auto facts = ::mallinfo2();
+        return facts.uordblks + facts.hblkhd;
+    };
+    read_everything(5);
+    const std::size_t before = heap_at_rest();
+    read_everything(60);
+    // What this guards against: 8 bytes a flag and read, 2.4 MB here, for as long as burgeed runs.
+    EXPECT_LT(heap_at_rest(), before + 1'000'000);
 }
 
 TEST_F(FlagLoopTest, StopsWhilePostgresHangs) {

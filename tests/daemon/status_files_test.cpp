@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "tests/support/child_process.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -20,6 +22,7 @@ DaemonStatus sick() {
     status.flags.database_error = "no server at \"/tmp/x\"";
     status.flags.problems.push_back({"new_ui", "variants[1].weight", "weights sum to 90", true});
     status.flags.held = {"gone"};
+    status.is_spool_open = true;
     status.spool.events_in_spool = 42;
     return status;
 }
@@ -46,6 +49,36 @@ TEST(StatusFilesTest, JsonEscapesAndHoldsEveryCounter) {
     for (const CounterDescription& row : kCounterDescriptions) {
         EXPECT_THAT(json, HasSubstr('"' + std::string(row.name) + '"'));
     }
+}
+
+TEST(StatusFilesTest, SaysThatTheSpoolIsNotOpenAndWhy) {
+    DaemonStatus status = sick();
+    status.is_spool_open = false;
+    EXPECT_THAT(status_text(status, {}), HasSubstr("being opened"));
+    status.spool_error = "/var/lib/burgee: is no directory";
+    EXPECT_THAT(status_text(status, {}),
+                HasSubstr("NOT OPEN, events are refused: /var/lib/burgee: is no directory"));
+    EXPECT_THAT(status_line(status), HasSubstr("spool not open"));
+    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("is_open": false)"));
+    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("error": "/var/lib/burgee: is no directory")"));
+}
+
+TEST(StatusFilesTest, AccountsForEveryEvent) {
+    DaemonStatus status;
+    status.spool.first_cursor_lsn = 11;
+    status.spool.recovered_end_lsn = 31;
+    status.spool.durable_end_lsn = 131;
+    status.spool.released_lsn = 101;
+    Counters counters;
+    counters.add(Counter::events_accepted, 100);
+    counters.add(Counter::events_delivered, 84);
+    counters.add(Counter::events_dead_lettered, 4);
+    counters.add(Counter::events_lost, 2);
+    std::string json = status_json(status, counters);
+    json.erase(std::remove_if(json.begin(), json.end(), [](char c) { return c == ' ' || c == '\n'; }),
+               json.end());
+    EXPECT_THAT(json, HasSubstr(R"("accounting":{"recovered":20,"accepted":100,"delivered":84,)"
+                                R"("dead_letter":4,"in_spool":30,"counted_lost":2})"));
 }
 
 TEST(StatusFilesTest, ReplacesAFileWholeAndReadableByAll) {

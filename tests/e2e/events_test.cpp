@@ -34,6 +34,27 @@ protected:
             seconds(60));
     }
 
+    /// A figure of the accounting in status.json; 0 while there is none.
+    std::uint64_t account(const std::string& name) {
+        const std::string json = read_file(host_.run_directory() + "/status.json");
+        const std::string key = '"' + name + "\": ";
+        const std::size_t found = json.find(key, std::min(json.find("\"accounting\""), json.size()));
+        return found == std::string::npos ? 0 : std::stoull(json.substr(found + key.size()));
+    }
+
+    /// Waits until `name` is `value` in status.json and every event is in one place. The files are
+    /// replaced while they are read, so figures of two seconds may mix: asked until they agree.
+    bool accounts_for_all(const std::string& name, std::uint64_t value) {
+        return wait_until(
+            [&] {
+                return account(name) == value &&
+                       account("recovered") + account("accepted") ==
+                           account("delivered") + account("dead_letter") + account("in_spool") +
+                               account("counted_lost");
+            },
+            seconds(30));
+    }
+
     Host host_;
 };
 
@@ -64,6 +85,40 @@ TEST_F(EventsTest, TrackedEventsBecomeResults) {
     EXPECT_THAT(json, HasSubstr("\"treatment_conversion_rate\""));
     EXPECT_THAT(json, HasSubstr("\"confidence_interval_95\""));
     EXPECT_THAT(host_.burgee_ok({"results", "load"}), HasSubstr("conversion"));
+    EXPECT_TRUE(accounts_for_all("delivered", counters.acknowledged));
+    EXPECT_EQ(account("accepted"), counters.acknowledged);
+    EXPECT_EQ(account("in_spool"), 0U);
+}
+
+TEST_F(EventsTest, EveryEventIsAccountedForWhateverHappens) {
+    Client client(ClientOptions{host_.run_directory()});
+    ASSERT_TRUE(wait_until([&] { return client.generation() > 0; }, seconds(20)));
+    const Context user{{"user_id", "u"}};
+    const auto track = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            EXPECT_TRUE(client.track(client.evaluate("load", user), "impression", 1, user));
+        }
+        EXPECT_TRUE(client.track(ExperimentRef("99999999-2222-3333-4444-555555555555", "control"),
+                                 "impression", 1, user));
+        ASSERT_TRUE(client.flush(seconds(30)).complete);
+    };
+    track(10);
+    EXPECT_TRUE(accounts_for_all("dead_letter", 1));
+    EXPECT_TRUE(accounts_for_all("delivered", 10));
+    host_.postgres().stop();
+    track(5);
+    EXPECT_TRUE(accounts_for_all("in_spool", 6)) << "events wait";
+    EXPECT_EQ(host_.stop_daemon(), 0);
+    host_.start_daemon();
+    EXPECT_TRUE(accounts_for_all("accepted", 0)) << "nothing new, all that is kept is recovered";
+    EXPECT_GE(account("in_spool"), 6U);
+    host_.postgres().start();
+    EXPECT_TRUE(accounts_for_all("delivered", 5)) << host_.daemon_log();
+    EXPECT_TRUE(accounts_for_all("recovered", 6)) << "the database had the others";
+    track(3);
+    EXPECT_TRUE(accounts_for_all("delivered", 8));
+    EXPECT_TRUE(accounts_for_all("dead_letter", 2));
+    EXPECT_EQ(account("in_spool"), 0U);
 }
 
 TEST_F(EventsTest, WhatPostgresCannotPlaceIsDeadLetteredAndHarmsNobody) {

@@ -113,6 +113,7 @@ TEST_F(FlagsTest, WithoutASnapshotTheCallerDecides) {
 TEST_F(FlagsTest, ABadRowIsNamedAndHarmsNobody) {
     create("good", "status", "'enabled'");
     create("turns_bad", "status, segments", "'enabled', '{\"bucketing\":\"xxh3\"}'");
+    create("born_bad", "status, segments", "'gradual_rollout', '{\"peppery\":1}'");
     host_.start_daemon();
     const Client here(ClientOptions{host_.run_directory()});
     ASSERT_TRUE(becomes(here, "turns_bad", true));
@@ -129,6 +130,13 @@ TEST_F(FlagsTest, ABadRowIsNamedAndHarmsNobody) {
                    problems.find("salty") != std::string::npos;
         },
         seconds(10)));
+    const auto logged = [&](const std::string& flag) {
+        const std::string log = host_.daemon_log();
+        const std::size_t begin = log.find("flag " + flag + ":");
+        return begin == std::string::npos ? "" : log.substr(begin, log.find('\n', begin) - begin);
+    };
+    EXPECT_THAT(logged("turns_bad"), HasSubstr("its last valid form stays"));
+    EXPECT_THAT(logged("born_bad"), HasSubstr("it is not published"));
     host_.postgres().execute(
         "UPDATE public.feature_flags SET segments = '{\"bucketing\":\"xxh3\"}' "
         "WHERE name = 'turns_bad'");

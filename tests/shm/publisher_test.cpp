@@ -379,6 +379,32 @@ TEST_F(PublisherTest, AFullFileSystemIsAnErrorAndTheOldSnapshotStays) {
     }
 }
 
+TEST_F(PublisherTest, OldSnapshotsMakeRoomBeforeItIsAskedFor) {
+    const std::string small = directory_.file("small");
+    std::filesystem::create_directory(small);
+    if (::mount("none", small.c_str(), "tmpfs", 0, "size=1m,mode=755") != 0) {
+        std::printf("no mount here: %s\n", std::strerror(errno));
+        return;
+    }
+    const std::shared_ptr<void> unmounts(
+        nullptr, [&](void*) { EXPECT_EQ(::umount2(small.c_str(), MNT_DETACH), 0); });
+    auto publisher = Publisher::open(small, {.retire_after = std::chrono::milliseconds(1'000)});
+    ASSERT_TRUE(publisher.has_value()) << publisher.error().message;
+    FlagChanges changes = one_of_each();
+    changes.changed[3].variants[0].config_json.assign(150 << 10, ' ');
+    image_ = snapshot_of(changes);
+    std::optional<PublishFault> fault;
+    for (int attempt = 0; attempt < 1'000 && !fault; ++attempt) {
+        fault = publish_fault(*publisher);  // faster than they may be retired
+    }
+    ASSERT_EQ(fault, PublishFault::kNoSpace);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (fault && std::chrono::steady_clock::now() < deadline) {
+        fault = publish_fault(*publisher);
+    }
+    EXPECT_EQ(fault, std::nullopt) << "files that may go by now are still in the way";
+}
+
 TEST(SnapshotFileNameTest, ReadsWhatItWritesAndNothingElse) {
     const SnapshotFileName name{1, 0xAB};
     EXPECT_EQ(name.text(), "snap.L1.G00000000000000ab");

@@ -154,6 +154,36 @@ TEST_F(FlagReaderTest, ReadsDatesThatAreNoDates) {
     poll();
     ASSERT_EQ(published_.experiments.size(), 1U);
     EXPECT_FALSE(published_.experiments.front().end_unix_ms.has_value());
+    execute("UPDATE ab_test_experiments SET start_date = 'infinity'");
+    poll();
+    ASSERT_EQ(published_.experiments.size(), 1U);
+    EXPECT_EQ(published_.experiments.front().start_unix_ms, INT64_MAX) << "it never starts";
+}
+
+TEST_F(FlagReaderTest, UnexpectedSettingsAndStatusesHurtNobody) {
+    insert("good");
+    execute(
+        "ALTER TABLE feature_flags DROP CONSTRAINT IF EXISTS feature_flags_status_check;"
+        "INSERT INTO feature_flags (name, status) VALUES ('odd', 'perhaps')");
+    execute("UPDATE burgee.settings SET value = 'nonsense'");
+    execute("INSERT INTO burgee.settings VALUES ('colour', 'blue')");
+    const FlagChanges changes = poll();
+    EXPECT_EQ(names_of(changes.changed), Names{"good"});
+    EXPECT_EQ(changes.refused, Names{"odd"});
+    EXPECT_EQ(published_.flags.at("good").bucketing, Bucketing::kXxh3);
+}
+
+TEST_F(FlagReaderTest, AColumnOfAnotherTypeIsAnErrorUntilItIsMended) {
+    insert("good");
+    poll();
+    execute("ALTER TABLE burgee.revision ALTER value TYPE text USING 'many'");
+    const SyncResult<FlagChanges> spoiled = reader_.poll();
+    ASSERT_FALSE(spoiled);
+    EXPECT_EQ(spoiled.error().kind, SyncErrorKind::kConfiguration);
+    EXPECT_THAT(spoiled.error().message, ::testing::HasSubstr("holds what it must not"));
+    execute("ALTER TABLE burgee.revision ALTER value TYPE bigint USING 7");
+    EXPECT_TRUE(poll().is_full);
+    EXPECT_EQ(published_.flags.count("good"), 1U);
 }
 
 TEST_F(FlagReaderTest, FollowsExperimentsAndTheirPhases) {

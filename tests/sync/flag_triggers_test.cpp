@@ -1,6 +1,7 @@
 // Promise: every committed change of a flag has a revision, a line in the history and a hint,
 // whoever makes it and with which rights; and nobody's open transaction delays anybody's switch.
 // Method: plain SQL on a real server, as other programs would write it.
+#include <future>
 #include <pqxx/pqxx>
 #include <thread>
 
@@ -85,6 +86,33 @@ TEST_F(FlagTriggersTest, AnOpenTransactionOnOneFlagDelaysNoOther) {
     EXPECT_EQ(history().substr(history().rfind(", ") + 2), "2 flag kill changed");
     open.commit();
     EXPECT_EQ(history().substr(history().rfind(", ") + 2), "3 flag idle changed");
+}
+
+TEST_F(FlagTriggersTest, AWritersLockTimeoutCostsNoChangeItsRevision) {
+    execute(
+        "INSERT INTO feature_flags (name, status) VALUES ('slow', 'enabled'), ('kill', 'enabled')");
+    pqxx::connection slow(cluster_.dsn());
+    pqxx::work open(slow);
+    open.exec("UPDATE feature_flags SET status = 'disabled' WHERE name = 'slow'");
+    open.exec("SET CONSTRAINTS ALL IMMEDIATE");  // as in a COMMIT that takes its time
+    auto killed = std::async(std::launch::async, [this] {
+        execute(
+            "SET lock_timeout = '50ms'; SET application_name = 'killer'; "
+            "UPDATE feature_flags SET status = 'disabled' WHERE name = 'kill'");
+    });
+    const auto has_waited = [this] {
+        return value(
+                   "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'killer' AND "
+                   "state = 'active' AND wait_event_type = 'Lock' AND "
+                   "clock_timestamp() - query_start > interval '500 ms'") == "1";
+    };
+    while (killed.wait_for(std::chrono::milliseconds(5)) != std::future_status::ready &&
+           !has_waited()) {
+    }
+    open.commit();
+    killed.get();
+    EXPECT_EQ(history().substr(history().find(", 2") + 2),
+              "2 flag slow changed, 3 flag kill changed");
 }
 
 TEST_F(FlagTriggersTest, AWriterIsNeverFailedByTheHistory) {

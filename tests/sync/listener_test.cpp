@@ -5,7 +5,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <functional>
+#include <thread>
+
 #include "tests/sync/migrated_cluster.hpp"
+#include "tests/sync/silent_server.hpp"
 
 namespace burgee::sync {
 namespace {
@@ -91,6 +95,57 @@ TEST_F(FlagListenerTest, NoticesThatItsBackendWasTerminated) {
     EXPECT_EQ(listener_.wait(seconds(60)), WaitOutcome::kBroken);
     EXPECT_TRUE(comes(WaitOutcome::kHint));
 }
+
+/// A listener whose server takes the connection and never says what is waited for.
+class SilentListenerTest : public ::testing::TestWithParam<bool> {
+protected:
+    static constexpr milliseconds kConnectTimeout{300};
+    test::SilentServer server_{GetParam()};
+    FlagListener listener_{{.dsn = server_.dsn(), .connect_timeout = kConnectTimeout}};
+
+    static milliseconds took(const std::function<void()>& call) {
+        const auto start = std::chrono::steady_clock::now();
+        call();
+        return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
+    }
+};
+
+TEST_P(SilentListenerTest, HoldsUpNoPoll) {
+    for (int poll = 0; poll < 20; ++poll) {
+        const milliseconds pause =
+            took([&] { EXPECT_EQ(listener_.wait(milliseconds(20)), WaitOutcome::kTimeout); });
+        EXPECT_LT(pause, milliseconds(1'000)) << "poll " << poll;
+    }
+    EXPECT_GE(server_.connections(), 1);
+    EXPECT_FALSE(listener_.is_listening());
+}
+
+TEST_P(SilentListenerTest, CanBeWokenAndStopped) {
+    const int wake_fd = ::eventfd(0, EFD_CLOEXEC);
+    std::thread waker([&] {
+        while (server_.connections() == 0) {
+            std::this_thread::yield();
+        }
+        ::eventfd_write(wake_fd, 1);
+    });
+    const milliseconds pause =
+        took([&] { EXPECT_EQ(listener_.wait(seconds(60), wake_fd), WaitOutcome::kWoken); });
+    EXPECT_LT(pause, milliseconds(1'500));
+    waker.join();
+    ::close(wake_fd);
+}
+
+TEST_P(SilentListenerTest, IsGivenUpInTimeAndTriedAgain) {
+    EXPECT_EQ(listener_.wait(4 * kConnectTimeout + milliseconds(500)), WaitOutcome::kTimeout);
+    EXPECT_THAT(listener_.last_error(),
+                ::testing::HasSubstr(GetParam() ? "LISTEN was not answered" : "said nothing"));
+    EXPECT_EQ(listener_.wait(seconds(2)), WaitOutcome::kTimeout);
+    EXPECT_EQ(server_.connections(), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(AServerThat, SilentListenerTest, ::testing::Bool(), [](const auto& test) {
+    return test.param ? "OnlySaysHello" : "SaysNothing";
+});
 
 }  // namespace
 }  // namespace burgee::sync

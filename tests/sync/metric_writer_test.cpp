@@ -149,6 +149,23 @@ TEST_F(MetricWriterTest, StoresEveryColumnAsItCame) {
                                        "tenant \"x\"", "technical", std::to_string(now_)));
 }
 
+TEST_F(MetricWriterTest, InfiniteDatesAreForEverOrNever) {
+    source_.add(kExperiment, "new", "impression", "user", 1, now_);
+    const auto outside = [&](const std::string& start, const std::string& end, std::uint8_t id) {
+        execute("UPDATE public.ab_test_experiments SET start_date = '" + start + "', end_date = '" +
+                end + "'");
+        MetricWriter writer = this->writer();
+        EXPECT_EQ(writer.open_cursor(Uuid{id}, 1).status, WriteStatus::kCommitted);
+        const WriteReport report = writer.write({Uuid{id}, 1, source_.end_lsn()}, source_);
+        EXPECT_EQ(report.status, WriteStatus::kCommitted) << report.error.message;
+        EXPECT_EQ(report.dead_lettered, 0U) << start << " to " << end;
+        return report.outside_dates;
+    };
+    EXPECT_EQ(outside("-infinity", "infinity", 1), 0U);
+    EXPECT_EQ(outside("infinity", "infinity", 2), 1U) << "it never starts";
+    EXPECT_EQ(outside("-infinity", "-infinity", 3), 1U) << "it ended long ago";
+}
+
 TEST_F(MetricWriterTest, FoldsToWhatTheRawRowsSay) {
     const unsigned seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -1,0 +1,173 @@
+// Promise: a disk that hangs holds up who writes to it and nobody who only asks how things stand:
+// the daemon's heartbeat asks every second.
+// Method: a disk in memory whose next call stops at a gate; statistics are asked for meanwhile.
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <optional>
+
+#include "daemon/spool/spool.hpp"
+#include "power_cut_disk.hpp"
+#include "spool_events.hpp"
+
+namespace burgee::test {
+namespace {
+
+using daemon::Spool;
+using daemon::SpoolDisk;
+using daemon::SpoolFile;
+using daemon::SpoolOptions;
+using daemon::SpoolStatistics;
+using std::chrono::seconds;
+
+/// Where a call of the disk waits while the gate is shut.
+class Gate {
+public:
+    void shut() {
+        const std::lock_guard lock(mutex_);
+        is_shut_ = true;
+    }
+    void open() {
+        const std::lock_guard lock(mutex_);
+        is_shut_ = false;
+        changed_.notify_all();
+    }
+    void pass() {
+        std::unique_lock lock(mutex_);
+        is_somebody_waiting_ = is_shut_;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return !is_shut_; });
+        is_somebody_waiting_ = false;
+    }
+    bool wait_until_somebody_waits() {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, seconds(30), [this] { return is_somebody_waiting_; });
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool is_shut_ = false;
+    bool is_somebody_waiting_ = false;
+};
+
+class StallingFile final : public SpoolFile {
+public:
+    StallingFile(std::unique_ptr<SpoolFile> file, Gate& syncs)
+        : file_(std::move(file)), syncs_(syncs) {}
+    int read(std::span<std::byte> target, std::uint64_t offset,
+             std::size_t* read_bytes) const override {
+        return file_->read(target, offset, read_bytes);
+    }
+    int write(std::span<const std::byte> source, std::uint64_t offset) override {
+        return file_->write(source, offset);
+    }
+    int sync() override {
+        syncs_.pass();
+        return file_->sync();
+    }
+    int allocate(std::uint64_t size_bytes) override { return file_->allocate(size_bytes); }
+    std::uint64_t size_bytes() const override { return file_->size_bytes(); }
+
+private:
+    std::unique_ptr<SpoolFile> file_;
+    Gate& syncs_;
+};
+
+class StallingDisk final : public SpoolDisk {
+public:
+    StallingDisk(std::unique_ptr<SpoolDisk> disk, Gate& syncs, Gate& renames)
+        : disk_(std::move(disk)), syncs_(syncs), renames_(renames) {}
+    std::string name() const override { return disk_->name(); }
+    int lock() override { return disk_->lock(); }
+    int list(std::vector<std::string>* names) const override { return disk_->list(names); }
+    int open(const std::string& name, bool create, std::unique_ptr<SpoolFile>* file) override {
+        const int error = disk_->open(name, create, file);
+        if (error == 0) {
+            *file = std::make_unique<StallingFile>(std::move(*file), syncs_);
+        }
+        return error;
+    }
+    int rename(const std::string& from, const std::string& to) override {
+        renames_.pass();
+        return disk_->rename(from, to);
+    }
+    int remove(const std::string& name) override { return disk_->remove(name); }
+    int sync_names() override { return disk_->sync_names(); }
+
+private:
+    std::unique_ptr<SpoolDisk> disk_;
+    Gate& syncs_;
+    Gate& renames_;
+};
+
+class SpoolStallTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        SpoolOptions options;
+        options.segment_size_bytes = 1 << 20;
+        options.replay_window_bytes = 0;
+        auto opened = Spool::open(
+            std::make_unique<StallingDisk>(memory_.attach(), syncs_, renames_), options);
+        ASSERT_TRUE(opened) << opened.error().message;
+        spool_ = std::move(*opened);
+    }
+
+    void stage(std::uint32_t count) {
+        events_ = make_events(1, next_seq_, count);
+        ASSERT_TRUE(spool_->stage(make_batch(1, next_seq_, count, events_)));
+        next_seq_ += count;
+    }
+
+    /// Statistics, if they come although the disk hangs at `gate`, which is opened afterwards.
+    std::optional<SpoolStatistics> statistics_in_spite_of(Gate& gate) {
+        auto asked = std::async(std::launch::async, [this] { return spool_->statistics(); });
+        const bool came = asked.wait_for(seconds(10)) == std::future_status::ready;
+        gate.open();
+        return came ? std::optional(asked.get()) : std::nullopt;
+    }
+
+    Gate syncs_;
+    Gate renames_;
+    PowerCutDisk memory_{1};
+    std::unique_ptr<Spool> spool_;
+    std::vector<std::byte> events_;
+    std::uint64_t next_seq_ = 1;
+};
+
+TEST_F(SpoolStallTest, StatisticsDoNotWaitForASync) {
+    stage(3);
+    ASSERT_TRUE(spool_->commit());
+    stage(4);
+    syncs_.shut();
+    auto stalled = std::async(std::launch::async, [this] { return spool_->commit(); });
+    ASSERT_TRUE(syncs_.wait_until_somebody_waits());
+    const auto meanwhile = statistics_in_spite_of(syncs_);
+    ASSERT_TRUE(meanwhile) << "statistics() waited for the disk";
+    EXPECT_EQ(meanwhile->events_in_spool, 3U) << "what is not on disk does not count yet";
+    EXPECT_EQ(meanwhile->commits, 1U);
+    ASSERT_TRUE(stalled.get());
+    EXPECT_EQ(spool_->statistics().events_in_spool, 7U);
+    EXPECT_EQ(spool_->statistics().commits, 2U);
+}
+
+TEST_F(SpoolStallTest, StatisticsDoNotWaitForASegmentThatIsRecycled) {
+    while (spool_->statistics().segments < 3) {
+        stage(500);
+        ASSERT_TRUE(spool_->commit());
+    }
+    const std::uint64_t end = spool_->durable_end_lsn();
+    renames_.shut();
+    auto stalled = std::async(std::launch::async, [this, end] { spool_->release(end); });
+    ASSERT_TRUE(renames_.wait_until_somebody_waits());
+    const auto meanwhile = statistics_in_spite_of(renames_);
+    ASSERT_TRUE(meanwhile) << "statistics() waited for the disk";
+    EXPECT_EQ(meanwhile->durable_end_lsn, end);
+    stalled.get();
+    EXPECT_EQ(spool_->statistics().events_in_spool, 0U);
+    EXPECT_EQ(spool_->statistics().released_lsn, end);
+    EXPECT_EQ(spool_->statistics().segments, 1U);
+}
+
+}  // namespace
+}  // namespace burgee::test
