@@ -107,6 +107,23 @@ struct GapRecord {
     std::uint64_t size_bytes;
 };
 
+inline constexpr std::array<char, 8> kIdChangeMagic = {'B', 'U', 'R', 'G', 'E', 'E', 'I', '1'};
+
+/// The file `new-id`: an id that this spool is about to take.
+///
+///   offset size field      meaning
+///   ------ ---- ---------- ---------------------------------------------------------------
+///        0    8 magic      kIdChangeMagic
+///        8   16 spool_id   the new one; once a segment has it, the file means nothing
+///       24    8 first_lsn  of the first event that travels under it
+///       32    8 checksum   hash64 of the bytes [0, 32)
+struct IdChangeRecord {
+    std::array<char, 8> magic;
+    std::array<std::uint8_t, 16> spool_id;
+    std::uint64_t first_lsn;
+    std::uint64_t checksum;
+};
+
 static_assert(sizeof(SegmentHeader) == 72);
 static_assert(offsetof(SegmentHeader, spool_id) == 16);
 static_assert(offsetof(SegmentHeader, salt) == 48);
@@ -123,5 +140,8 @@ static_assert(std::has_unique_object_representations_v<SpoolFrameHeader>);
 static_assert(std::has_unique_object_representations_v<EventsPrefix>);
 static_assert(std::has_unique_object_representations_v<SessionRecord>);
 static_assert(std::has_unique_object_representations_v<GapRecord>);
+static_assert(sizeof(IdChangeRecord) == 40);
+static_assert(offsetof(IdChangeRecord, first_lsn) == 24);
+static_assert(std::has_unique_object_representations_v<IdChangeRecord>);
 
 }  // namespace burgee::daemon
