@@ -135,7 +135,9 @@ SpoolResult<Segment> SegmentStore::write_opening(const SegmentPlan& plan,
     segment.header.salt = random_number();
     segment.header.segment_size = options_.segment_size_bytes;
     FrameGroup opening;
-    opening.add_sessions(*plan.sessions, plan.first_lsn);
+    opening.add_sessions(plan.sessions->all(), plan.first_lsn);
+    opening.add_refusals(plan.sessions->refusals(), plan.first_lsn);
+    opening.add_totals(plan.sessions->totals(), plan.first_lsn);
     opening.add_gaps(std::span(lost_).last(std::min(lost_.size(), kOpeningGapsMax)),
                      plan.first_lsn);
     const std::size_t frames = opening.frames().size();

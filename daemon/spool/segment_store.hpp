@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "daemon/spool/frame_group.hpp"
+#include "daemon/spool/session_positions.hpp"
 #include "daemon/spool/spool.hpp"
 #include "daemon/spool/spool_format.hpp"
 
@@ -40,7 +41,7 @@ struct SegmentPlan {
     SpoolId spool_id{};
     std::uint64_t first_lsn = 0;
     bool is_urgent = false;  ///< may take the reserve
-    const std::vector<SessionPosition>* sessions = nullptr;
+    const SessionPositions* sessions = nullptr;
 };
 
 /// How far one segment is durable.

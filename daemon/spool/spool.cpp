@@ -273,4 +273,14 @@ std::vector<SessionPosition> Spool::sessions() const {
     return state_->writer_.sessions().all();
 }
 
+std::vector<RefusalRecord> Spool::refusals() const {
+    const std::lock_guard lock(state_->writer_mutex_);
+    return state_->writer_.sessions().refusals();
+}
+
+std::vector<TotalsRecord> Spool::session_totals() const {
+    const std::lock_guard lock(state_->writer_mutex_);
+    return state_->writer_.sessions().totals();
+}
+
 }  // namespace burgee::daemon

@@ -24,6 +24,7 @@
 
 #include "daemon/spool/spool_disk.hpp"
 #include "daemon/spool/spool_error.hpp"
+#include "daemon/spool/spool_format.hpp"
 
 namespace burgee::daemon {
 
@@ -56,6 +57,9 @@ struct StagedBatch {
     std::uint32_t event_count = 0;  ///< events stored: at most seq_count
     std::int64_t staged_unix_ms = 0;
     std::span<const std::byte> events;
+    std::span<const RefusalRecord> refusals;  ///< of these numbers, ascending
+    /// What the session has told so far, when that changed; a batch may hold nothing else.
+    const SessionTotals* totals = nullptr;
 };
 
 /// Where a session stands: every number up to `last_seq` is durable or was refused for good.
@@ -199,6 +203,9 @@ public:
 
     /// Sessions as far as they are durable: what recovery found plus what was committed since.
     std::vector<SessionPosition> sessions() const;
+    /// What belongs to those sessions, likewise.
+    std::vector<RefusalRecord> refusals() const;
+    std::vector<TotalsRecord> session_totals() const;
 
 private:
     class State;

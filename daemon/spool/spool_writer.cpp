@@ -57,14 +57,16 @@ bool SpoolWriter::open_first() {
 }
 
 SpoolResult<std::uint64_t> SpoolWriter::stage(const StagedBatch& batch) {
-    const bool is_consistent = batch.event_count <= batch.seq_count && batch.seq_count > 0 &&
-                               batch.first_seq > 0 && batch.events.size() <= kFrameEventsSizeMax &&
+    const bool says_something = batch.seq_count > 0 || batch.totals != nullptr;
+    const bool is_consistent = batch.event_count <= batch.seq_count && says_something &&
+                               batch.refusals.size() <= batch.seq_count && batch.first_seq > 0 &&
+                               batch.events.size() <= kFrameEventsSizeMax &&
                                is_event_sequence(batch.events, batch.event_count);
     if (!is_consistent) {
         return SpoolError{SpoolErrorCode::kTooBig, "a batch that contradicts itself or its limits"};
     }
     const std::uint64_t first_lsn = next_lsn_;
-    group_.add_events(batch, first_lsn);
+    group_.add_batch(batch, first_lsn);
     next_lsn_ += batch.event_count;
     return first_lsn;
 }
@@ -107,9 +109,10 @@ SpoolResult<void> SpoolWriter::change_id(const SpoolId& spool_id) {
 }
 
 void SpoolWriter::add_bookkeeping() {
-    const std::uint64_t table_bytes = sessions_.size() * sizeof(SessionRecord);
-    if (bytes_since_sessions_ > std::max(kSessionsIntervalBytes, 8 * table_bytes)) {
+    if (bytes_since_sessions_ > std::max(kSessionsIntervalBytes, 8 * sessions_.size_bytes())) {
         group_.add_sessions(sessions_.all(), next_lsn_);
+        group_.add_refusals(sessions_.refusals(), next_lsn_);
+        group_.add_totals(sessions_.totals(), next_lsn_);
         bytes_since_sessions_ = 0;
     }
     const auto gaps = store_.unwritten_gaps();
@@ -184,8 +187,7 @@ void SpoolWriter::discard_begun(Progress* progress) {
 }
 
 SpoolResult<void> SpoolWriter::begin_segment(std::uint64_t first_lsn, bool is_urgent) {
-    const auto sessions = sessions_.all();
-    const auto begun = store_.begin({spool_id_, first_lsn, is_urgent, &sessions});
+    const auto begun = store_.begin({spool_id_, first_lsn, is_urgent, &sessions_});
     if (!begun) {
         return begun.error();
     }
@@ -209,9 +211,7 @@ std::size_t SpoolWriter::count_fitting(std::size_t begin) const {
 
 void SpoolWriter::take_over_group(const Progress& progress) {
     for (const FrameGroup::Frame& frame : group_.frames()) {
-        if (frame.type == SpoolFrameType::kEvents) {
-            sessions_.note_events(group_.payload(frame));
-        }
+        sessions_.note_frame(frame.type, group_.payload(frame));
     }
     store_.extend(progress.extents);
     store_.note_written(gaps_in_group_);
