@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "daemon/spool/mutations.hpp"
 
@@ -134,14 +135,15 @@ SpoolResult<void> SpoolWriter::store_group() {
 }
 
 SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
-    const std::size_t begin = progress->frames_done;
-    const std::uint64_t first_lsn = group_.frames()[begin].first_lsn;
     if (!active_) {
+        const std::uint64_t first_lsn = group_.frames()[progress->frames_done].first_lsn;
         if (auto begun = begin_segment(first_lsn, progress->failures > 0); !begun) {
             return begun;
         }
+        take_back_replaced(progress);
         progress->begun.push_back(active_->name);
     }
+    const std::size_t begin = progress->frames_done;
     const std::size_t end = begin + count_fitting(begin);
     if (end == begin) {
         active_.reset();
@@ -157,6 +159,7 @@ SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
         active_->offset += bytes.size();
         progress->extents.push_back(
             {active_->name, group_.frames()[end - 1].end_lsn, active_->offset});
+        progress->part_begins.push_back(begin);
         progress->frames_done = end;
         return {};
     }
@@ -169,6 +172,7 @@ SpoolResult<void> SpoolWriter::give_up_segment(Progress* progress, int error) {
     // the failed one away and would call a second sync of it a success.
     discard_begun(progress);
     progress->extents.clear();
+    progress->part_begins.clear();
     progress->frames_done = 0;
     if (++progress->failures < 2) {
         return {};
@@ -195,6 +199,17 @@ SpoolResult<void> SpoolWriter::begin_segment(std::uint64_t first_lsn, bool is_ur
     active_ = Active{segment.name, segment.file, segment.header.salt, segment.end_offset};
     bytes_since_sessions_ = 0;
     return {};
+}
+
+void SpoolWriter::take_back_replaced(Progress* progress) const {
+    // Once a group: what fits no segment of its own would go round for ever.
+    const bool is_replaced =
+        !progress->extents.empty() && progress->extents.back().name == active_->name;
+    if (is_replaced && !std::exchange(progress->has_gone_back, true)) {
+        progress->frames_done = progress->part_begins.back();
+        progress->extents.pop_back();
+        progress->part_begins.pop_back();
+    }
 }
 
 std::size_t SpoolWriter::count_fitting(std::size_t begin) const {

@@ -4,6 +4,8 @@
 // Method: a real directory; the spool is closed, reopened, cut short, filled and shared.
 #include "daemon/spool/spool.hpp"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -64,6 +66,12 @@ protected:
         }
         std::sort(found.begin(), found.end());
         return found;
+    }
+
+    static std::uint64_t inode_of(const files::path& path) {
+        struct stat status {};
+        EXPECT_EQ(::stat(path.c_str(), &status), 0);
+        return status.st_ino;
     }
 
     static void flip_byte(const files::path& path, std::uint64_t offset) {
@@ -153,6 +161,40 @@ TEST_F(SpoolTest, CountsRefusedNumbersForTheSessionOnly) {
     open();
     ASSERT_EQ(spool_->sessions().size(), 1U);
     EXPECT_EQ(spool_->sessions().front().last_seq, 4U);
+}
+
+// Totals alone fill a segment, and the next one takes its name: the group that meets the end is
+// stored as a whole all the same.
+TEST_F(SpoolTest, LosesNoBookkeepingWhereASegmentWithoutEventsEnds) {
+    open();
+    daemon::SessionTotals totals{};
+    std::uint64_t begun = 0;
+    for (std::uint64_t commit = 1; begun < 3; ++commit) {
+        ASSERT_LT(commit, 100'000U);
+        totals[0] = commit;
+        for (std::uint64_t session = 1; session <= 3; ++session) {
+            auto batch = make_batch(session, 1, 0, {});
+            batch.totals = &totals;
+            ASSERT_TRUE(spool_->stage(batch));
+        }
+        const auto inode_before = inode_of(segments().back());
+        ASSERT_TRUE(spool_->commit());
+        if (inode_of(segments().back()) == inode_before) {
+            continue;
+        }
+        ++begun;
+        const std::string copy = directory_ + ".copy";
+        files::copy(directory_, copy, files::copy_options::recursive);
+        auto opened = Spool::open(copy, options_);
+        ASSERT_TRUE(opened) << opened.error().message;
+        const auto kept = (*opened)->session_totals();
+        EXPECT_EQ(kept.size(), 3U);
+        for (const auto& record : kept) {
+            EXPECT_EQ(record.totals[0], commit);
+        }
+        opened->reset();
+        files::remove_all(copy);
+    }
 }
 
 TEST_F(SpoolTest, RecyclesDeliveredSegmentsAndNeverReadsTheirOldFrames) {
