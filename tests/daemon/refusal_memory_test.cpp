@@ -102,10 +102,13 @@ TEST(RefusalMemoryTest, KnowsAfterAPowerCutTheRefusalOfEveryNumberThatIsUsedUp) 
         auto opened = daemon::Spool::open(disk.attach(), options);
         ASSERT_TRUE(opened) << opened.error().message;
         const auto events = make_events(1, 1, 8);
-        const RefusalRecord refusals[] = {{session_id(1), 2, 1, 2}, {session_id(1), 9, 2, 3}};
+        std::vector<RefusalRecord> refusals;  // over several blocks of the disk
+        for (std::uint32_t index = 0; index < 24; ++index) {
+            refusals.push_back({session_id(1), 9 + index, 1, 2 + index % 2});
+        }
         const daemon::SessionTotals totals{3};
         auto batch = make_batch(1, 1, 8, events);
-        batch.seq_count = 10;
+        batch.seq_count = 32;
         batch.event_count = 8;
         batch.refusals = refusals;
         batch.totals = &totals;
@@ -118,8 +121,8 @@ TEST(RefusalMemoryTest, KnowsAfterAPowerCutTheRefusalOfEveryNumberThatIsUsedUp) 
         auto again = daemon::Spool::open(disk.attach(), options);
         ASSERT_TRUE(again) << again.error().message;
         const bool is_used_up =
-            !(*again)->sessions().empty() && (*again)->sessions().front().last_seq == 10;
-        EXPECT_EQ((*again)->refusals().size(), is_used_up ? 2U : 0U) << "seed " << seed;
+            !(*again)->sessions().empty() && (*again)->sessions().front().last_seq == 32;
+        EXPECT_EQ((*again)->refusals().size(), is_used_up ? 24U : 0U) << "seed " << seed;
         recovered += is_used_up ? 1U : 0U;
         if (is_used_up) {
             ASSERT_EQ((*again)->session_totals().size(), 1U);
