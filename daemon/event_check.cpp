@@ -65,23 +65,53 @@ bool has_unit_it_names(const EventHeader& header) {
     return false;
 }
 
-bool is_valid(const EventHeader& header, std::span<const std::byte> event) {
-    const auto texts = cut_texts(header, event);
-    if (!texts || texts->variant.empty() || texts->metric.empty()) {
-        return false;
+/// These metrics are read as "has it at least once", the sum of a unit above 0: a negative value
+/// would take back what another event says.
+bool is_counted_by_unit(std::string_view metric) {
+    return metric == "conversion" || metric == "error";
+}
+
+/// Why the header cannot stand, or nothing.
+std::string_view fault_of(const EventHeader& header) {
+    if (header.event_class >= kEventClassCount || header.in_experiment > 1 ||
+        header.unit_kind > static_cast<std::uint8_t>(UnitKind::kOther) || header.reserved != 0) {
+        return "a class, unit kind or flag out of range";
     }
-    const bool has_good_numbers = header.event_class < kEventClassCount &&
-                                  header.in_experiment <= 1 && header.reserved == 0 &&
-                                  std::isfinite(header.value) && has_unit_it_names(header);
+    if (!std::isfinite(header.value)) {
+        return "its value is not a finite number";
+    }
+    return has_unit_it_names(header) ? "" : "it names a unit that is not there";
+}
+
+/// Why the event can never be stored, or nothing.
+std::string_view fault_of(const EventHeader& header, std::span<const std::byte> event) {
+    const auto texts = cut_texts(header, event);
+    if (!texts || event.size() < kEventSizeMin) {
+        return "its texts do not fit its size";
+    }
+    if (texts->variant.empty() || texts->metric.empty()) {
+        return "its variant or its metric is empty";
+    }
+    if (const std::string_view fault = fault_of(header); !fault.empty()) {
+        return fault;
+    }
+    if (header.value < 0 && is_counted_by_unit(texts->metric)) {
+        return "a conversion or an error below 0";
+    }
     const auto padding = event.subspan(texts->end);
-    const bool is_padded = std::all_of(padding.begin(), padding.end(),
-                                       [](std::byte each) { return each == std::byte{0}; });
-    // One pass over all texts but the metadata: a character must not straddle two of them, so each
-    // is checked by itself.
-    return has_good_numbers && is_padded && is_storable_text(texts->variant) &&
-           is_storable_text(texts->metric) && is_storable_text(texts->user_id) &&
-           is_storable_text(texts->session_id) && is_storable_text(texts->unit) &&
-           (texts->metadata.empty() || is_storable_json_object(texts->metadata));
+    if (!std::all_of(padding.begin(), padding.end(),
+                     [](std::byte each) { return each == std::byte{0}; })) {
+        return "bytes in its padding";
+    }
+    // A character must not straddle two texts, so each is checked by itself.
+    if (!is_storable_text(texts->variant) || !is_storable_text(texts->metric) ||
+        !is_storable_text(texts->user_id) || !is_storable_text(texts->session_id) ||
+        !is_storable_text(texts->unit)) {
+        return "a text that is not UTF-8 or holds a NUL";
+    }
+    const bool has_good_metadata =
+        texts->metadata.empty() || is_storable_json_object(texts->metadata);
+    return has_good_metadata ? "" : "its metadata is not a JSON object that jsonb takes";
 }
 
 bool clamp_time(std::byte* event, const EventHeader& header, std::int64_t now_unix_ms) {
@@ -113,9 +143,10 @@ CheckedEvents check_events(std::span<std::byte> events, std::uint32_t count,
         const auto event = events.subspan(offset, header.size_bytes);
         offset += header.size_bytes;
         if (is_over_a_limit(header)) {
-            checked.refused.push_back({index, NackReason::kTooBig});
-        } else if (event.size() < kEventSizeMin || !is_valid(header, event)) {
-            checked.refused.push_back({index, NackReason::kInvalid});
+            checked.refused.push_back(
+                {index, NackReason::kTooBig, "a text or the event is too long"});
+        } else if (const std::string_view why = fault_of(header, event); !why.empty()) {
+            checked.refused.push_back({index, NackReason::kInvalid, why});
         } else {
             checked.clamped_count += clamp_time(event.data(), header, now_unix_ms) ? 1U : 0U;
             std::byte* const target = events.data() + checked.kept_size_bytes;

@@ -23,6 +23,7 @@ inline constexpr int kMetadataExponentMax = 9'999;
 struct RefusedEvent {
     std::uint32_t index = 0;  ///< in the frame, from 0
     NackReason reason = NackReason::kInvalid;
+    std::string_view why = {};  ///< for people; a literal that says nothing of what the event holds
 };
 
 struct CheckedEvents {

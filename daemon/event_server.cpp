@@ -40,8 +40,9 @@ EventServer::Core::Core(boost::asio::io_context& io_context, EventServerOptions 
       sessions_(options_.limits.sessions),
       queue_(spool, options_.limits.ingest,
              [this](IngestReport report) { receive_report(std::move(report)); }),
-      parts_{sessions_, queue_, counters_, options_.limits.ingest.queue_size_bytes_max} {
-    sessions_.load(spool.sessions());
+      parts_{sessions_, queue_, counters_, refusal_log_,
+             options_.limits.ingest.queue_size_bytes_max} {
+    sessions_.load(spool.sessions(), spool.refusals(), spool.session_totals());
 }
 
 void EventServer::Core::start() {

@@ -52,6 +52,7 @@ private:
     void receive_report(IngestReport report);  ///< on the spool's thread
     void apply_reports();
     void apply(const IngestReport& report);
+    void take_over(const IngestReport::Batch& batch);
     void apply_failure(const IngestReport& report);
     void flush_touched();
     void feed_starved();
@@ -77,6 +78,7 @@ private:
     bool is_refusing_ = false;
     bool is_stopped_ = false;
     SessionTable sessions_;
+    RefusalLog refusal_log_;
     IngestQueue queue_;
     IngestParts parts_;
     std::unordered_map<std::uint64_t, std::unique_ptr<EventConnection>> connections_;

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "daemon/client_drops.hpp"
 #include "daemon/event_server_core.hpp"
 
 namespace burgee::daemon {
@@ -51,13 +52,33 @@ void EventServer::Core::apply(const IngestReport& report) {
     counters_.add(Counter::commits, report.commits);
     counters_.add(Counter::batch_bytes, report.size_bytes);
     for (const IngestReport::Batch& batch : report.batches) {
-        counters_.add(Counter::events_accepted, batch.event_count);
-        batch.session->durable_seq = batch.last_seq;
+        take_over(batch);
         EventConnection* const connection = find(batch.session->connection_id);
         if (connection != nullptr) {
+            connection->talk.refuse(batch.refusals);
             connection->talk.acknowledge();
             touched_.push_back(connection->id);
         }
+    }
+}
+
+// Everything is counted here, when it is durable: what is not will come again.
+void EventServer::Core::take_over(const IngestReport::Batch& batch) {
+    Session& session = *batch.session;
+    counters_.add(Counter::events_accepted, batch.event_count);
+    if (batch.seq_count != 0) {
+        session.durable_seq = batch.first_seq + batch.seq_count - 1;
+    }
+    for (const RefusalRecord& refusal : batch.refusals) {
+        const bool is_too_big = refusal.reason == static_cast<std::uint32_t>(NackReason::kTooBig);
+        counters_.add(
+            is_too_big ? Counter::events_rejected_too_big : Counter::events_rejected_invalid,
+            refusal.count);
+    }
+    sessions_.note_refusals(batch.refusals);
+    if (batch.totals) {
+        count_drops(counters_, session.drops->durable, *batch.totals);
+        session.drops->durable = *batch.totals;
     }
 }
 
@@ -65,11 +86,20 @@ void EventServer::Core::apply_failure(const IngestReport& report) {
     counters_.add(Counter::commit_failures);
     for (const IngestReport::Batch& batch : report.batches) {
         Session& session = *batch.session;
-        session.accepted_seq = session.durable_seq;
-        session.must_repeat = true;
+        if (session.drops) {
+            session.drops->queued = session.drops->durable;
+        }
         EventConnection* const connection = find(session.connection_id);
+        if (batch.seq_count != 0) {
+            session.accepted_seq = session.durable_seq;
+            session.must_repeat = true;
+        }
         if (connection != nullptr) {
-            connection->talk.refuse_for_now(batch.first_seq);
+            if (batch.seq_count != 0) {
+                connection->talk.refuse_for_now(batch.first_seq);
+            } else {
+                connection->talk.refuse_drops_for_now(batch.first_seq);
+            }
             touched_.push_back(connection->id);
         }
     }

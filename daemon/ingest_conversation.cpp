@@ -3,6 +3,7 @@
 #include <burgee/checksum.hpp>
 #include <cstring>
 
+#include "daemon/client_drops.hpp"
 #include "daemon/event_check.hpp"
 
 namespace burgee::daemon {
@@ -17,14 +18,6 @@ Frame new_frame(FrameType type) {
     frame.header.size_bytes = sizeof frame;
     return frame;
 }
-
-constexpr Counter kDropCounters[kDropReasonCount] = {
-    Counter::client_dropped_ring_full, Counter::client_dropped_session_expired,
-    Counter::client_dropped_too_big, Counter::client_dropped_invalid,
-    Counter::client_dropped_no_experiment};
-constexpr Counter kDropClassCounters[kEventClassCount] = {
-    Counter::client_dropped_ordinary, Counter::client_dropped_exposure,
-    Counter::client_dropped_conversion, Counter::client_dropped_error};
 
 }  // namespace
 
@@ -74,12 +67,24 @@ IngestConversation::Next IngestConversation::greet(std::span<const std::byte> fr
         replaced_connection_id_ = session_->connection_id;
         session_->connection_id = connection_id_;
         welcome.last_durable_seq = session_->durable_seq;
+        repeat_refusals(&welcome);
     }
     outbox_.welcome = welcome;
     parts_.counters.add(greeting.outcome == SessionOutcome::kNew       ? Counter::sessions_new
                         : greeting.outcome == SessionOutcome::kResumed ? Counter::sessions_resumed
                                                                        : Counter::sessions_expired);
     return Next::kGoOn;
+}
+
+// WELCOME stops short of the first of them, because a client takes what WELCOME covers for stored;
+// the NACKs and an ACK follow. Clients that know nothing of this do the right thing.
+void IngestConversation::repeat_refusals(WelcomeFrame* welcome) {
+    const auto refusals = parts_.sessions.refusals(*session_);
+    if (!refusals.empty()) {
+        welcome->last_durable_seq = refusals.front().first_seq - 1;
+        refuse(refusals);
+        acknowledge();
+    }
 }
 
 IngestConversation::Next IngestConversation::take_batch(std::span<std::byte> frame,
@@ -97,8 +102,8 @@ IngestConversation::Next IngestConversation::take_batch(std::span<std::byte> fra
     }
     parts_.counters.add(Counter::batches);
     parts_.sessions.touch(session_, now_unix_ms);
-    count_drops(batch);
-    return batch.count == 0 ? Next::kGoOn : take_events(batch, events, now_unix_ms);
+    return batch.count == 0 ? take_drops(batch, now_unix_ms)
+                            : take_events(batch, events, now_unix_ms);
 }
 
 bool IngestConversation::skip_events(std::span<std::byte>* events, std::uint32_t skip) {
@@ -131,7 +136,7 @@ IngestConversation::Next IngestConversation::take_events(const BatchFrame& batch
     parts_.counters.add(Counter::events_duplicate, placing.skip);
     if (placing.order == SessionTable::Order::kDuplicate) {
         acknowledge();
-        return Next::kGoOn;
+        return take_drops(batch, now_unix_ms);
     }
     const std::uint64_t first_seq = batch.first_seq + placing.skip;
     const std::uint32_t count = batch.count - placing.skip;
@@ -149,7 +154,13 @@ IngestConversation::Next IngestConversation::take_events(const BatchFrame& batch
     staged.event_count = checked.kept_count;
     staged.staged_unix_ms = now_unix_ms;
     staged.events = events.first(checked.kept_size_bytes);
-    if (!parts_.queue.push(staged, session_)) {
+    std::vector<RefusalRecord> refusals;
+    for (const RefusedEvent& refused : checked.refused) {
+        refusals.push_back({session_->id, first_seq + refused.index, 1,
+                            static_cast<std::uint32_t>(refused.reason)});
+    }
+    staged.refusals = refusals;
+    if (!push(batch, staged)) {
         refuse_for_now(first_seq);
         return Next::kGoOn;
     }
@@ -157,22 +168,50 @@ IngestConversation::Next IngestConversation::take_events(const BatchFrame& batch
     session_->accepted_seq = first_seq + count - 1;
     parts_.counters.add(Counter::events_clamped, checked.clamped_count);
     for (const RefusedEvent& refused : checked.refused) {
-        nack(first_seq + refused.index, refused.reason);
+        parts_.refusal_log.note(refused.reason, refused.why, now_unix_ms);
     }
     return Next::kGoOn;
 }
 
-void IngestConversation::count_drops(const BatchFrame& batch) {
-    for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
-        for (std::size_t column = 0; column < kEventClassCount; ++column) {
-            std::uint64_t& known = session_->dropped[reason][column];
-            const std::uint64_t told = batch.dropped[reason][column];
-            // A lower total is a repeated, older frame.
-            if (told > known) {
-                parts_.counters.add(kDropCounters[reason], told - known);
-                parts_.counters.add(kDropClassCounters[column], told - known);
-                known = told;
-            }
+bool IngestConversation::has_new_drops(const BatchFrame& batch) const {
+    const SessionTotals known = session_->drops ? session_->drops->queued : SessionTotals{};
+    return told_drops(batch, known) != known;
+}
+
+bool IngestConversation::push(const BatchFrame& frame, StagedBatch staged) {
+    if (!has_new_drops(frame)) {
+        return parts_.queue.push(staged, session_);
+    }
+    if (!session_->drops) {
+        session_->drops = std::make_unique<SessionDrops>();
+    }
+    const SessionTotals told = told_drops(frame, session_->drops->queued);
+    staged.totals = &told;
+    if (!parts_.queue.push(staged, session_)) {
+        return false;
+    }
+    session_->drops->queued = told;
+    return true;
+}
+
+IngestConversation::Next IngestConversation::take_drops(const BatchFrame& batch,
+                                                        std::int64_t now_unix_ms) {
+    StagedBatch staged;
+    staged.session_id = session_->id;
+    staged.first_seq = batch.first_seq;
+    staged.staged_unix_ms = now_unix_ms;
+    if (!has_new_drops(batch)) {
+        acknowledge();
+    } else if (!push(batch, staged)) {
+        refuse_drops_for_now(batch.first_seq);
+    }
+    return Next::kGoOn;
+}
+
+void IngestConversation::refuse(std::span<const RefusalRecord> refusals) {
+    for (const RefusalRecord& range : refusals) {
+        for (std::uint32_t index = 0; index < range.count; ++index) {
+            nack(range.first_seq + index, static_cast<NackReason>(range.reason));
         }
     }
 }
@@ -188,8 +227,6 @@ void IngestConversation::nack(std::uint64_t seq, NackReason reason) {
     }
     const bool is_too_big = reason == NackReason::kTooBig;
     parts_.counters.add(is_too_big ? Counter::nacks_too_big : Counter::nacks_invalid);
-    parts_.counters.add(is_too_big ? Counter::events_rejected_too_big
-                                   : Counter::events_rejected_invalid);
 }
 
 void IngestConversation::refuse_for_now(std::uint64_t seq) {
@@ -206,6 +243,7 @@ void IngestConversation::acknowledge() {
     auto ack = new_frame<AckFrame>(FrameType::kAck);
     ack.durable_seq = session_->durable_seq;
     ack.credits = credits();
+    ack.dropped_sum = session_->drops ? drop_sum(session_->drops->durable) : 0;
     is_starved_ = ack.credits == 0;
     outbox_.ack = ack;
 }

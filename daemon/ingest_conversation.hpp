@@ -14,6 +14,7 @@
 
 #include "daemon/counters.hpp"
 #include "daemon/ingest_queue.hpp"
+#include "daemon/refusal_log.hpp"
 #include "daemon/session_table.hpp"
 
 namespace burgee::daemon {
@@ -21,8 +22,9 @@ namespace burgee::daemon {
 /// Frames a client may have under way without an ACK.
 inline constexpr std::uint32_t kCredits = 4;
 
-/// What waits to be sent to a client, in the order it is sent. Its size is bounded by what one
-/// frame can cause, because nothing more is read from a client that does not take its answers.
+/// What waits to be sent to a client, in the order it is sent. Its size is bounded by what the
+/// queue holds, which charges for answers, because nothing more is read from a client that does not
+/// take them; after a greeting, by kRefusalWindow.
 struct Outbox {
     std::optional<WelcomeFrame> welcome;
     std::vector<NackFrame> nacks;
@@ -36,6 +38,7 @@ struct IngestParts {
     SessionTable& sessions;
     IngestQueue& queue;
     Counters& counters;
+    RefusalLog& refusal_log;
     std::size_t queue_size_bytes_max;
 };
 
@@ -54,10 +57,15 @@ public:
     /// Takes one message. Its bytes may be changed: events are moved together and times clamped.
     Next receive(std::span<std::byte> frame, std::int64_t now_unix_ms);
 
+    /// These numbers were refused for good, and that is durable: says so, before any
+    /// acknowledge() that covers them.
+    void refuse(std::span<const RefusalRecord> refusals);
     /// The session's events up to session()->durable_seq are on disk: acknowledges them.
     void acknowledge();
     /// The batch that begins at `seq` was not stored.
     void refuse_for_now(std::uint64_t seq);
+    /// Drop totals were not stored: a client that hears this tells them again.
+    void refuse_drops_for_now(std::uint64_t seq) { nack(seq, NackReason::kFull); }
 
     bool has_greeted() const { return has_greeted_; }
     /// Null before the greeting, and after another connection took the session over.
@@ -77,7 +85,12 @@ private:
                      std::int64_t now_unix_ms);
     /// Cuts the first `skip` events off, which are here already. @return false if the sizes lie.
     static bool skip_events(std::span<std::byte>* events, std::uint32_t skip);
-    void count_drops(const BatchFrame& batch);
+    Next take_drops(const BatchFrame& batch, std::int64_t now_unix_ms);
+    /// Puts a batch on its way to the disk, with the drop totals when they have changed.
+    bool push(const BatchFrame& frame, StagedBatch staged);
+    bool has_new_drops(const BatchFrame& batch) const;
+    /// A client that has been away hears first what of its undecided events was refused.
+    void repeat_refusals(WelcomeFrame* welcome);
     void nack(std::uint64_t seq, NackReason reason);
     std::uint32_t credits() const;
 

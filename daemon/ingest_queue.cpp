@@ -6,13 +6,11 @@
 #include <utility>
 
 namespace burgee::daemon {
-namespace {
 
-IngestReport::Batch describe(const StagedBatch& batch, Session* session) {
-    return {session, batch.first_seq, batch.first_seq + batch.seq_count - 1, batch.event_count};
+IngestReport::Batch IngestQueue::describe(const Entry& entry) {
+    return {entry.session,           entry.batch.first_seq, entry.batch.seq_count,
+            entry.batch.event_count, entry.refusals,        entry.totals};
 }
-
-}  // namespace
 
 IngestQueue::IngestQueue(Spool& spool, const IngestLimits& limits,
                          std::function<void(IngestReport)> report)
@@ -25,21 +23,31 @@ IngestQueue::~IngestQueue() {
 }
 
 bool IngestQueue::push(const StagedBatch& batch, Session* session) {
+    Entry entry;
+    entry.batch = batch;
+    entry.session = session;
+    entry.event_bytes = batch.events.size();
+    entry.refusals.assign(batch.refusals.begin(), batch.refusals.end());
+    if (batch.totals != nullptr) {
+        entry.totals = std::make_shared<const SessionTotals>(*batch.totals);
+    }
+    // Refused events are charged for their answers, so that a client that sends nothing else and
+    // reads nothing takes no more memory than any other.
+    const std::size_t refused_count = batch.seq_count - batch.event_count;
+    entry.size_bytes = sizeof entry + entry.event_bytes + refused_count * sizeof(NackFrame) +
+                       entry.refusals.size() * sizeof(RefusalRecord) +
+                       (entry.totals ? sizeof(TotalsRecord) : 0);
     {
         const std::lock_guard lock(mutex_);
-        const std::size_t waiting = queued_.bytes.size() + being_stored_bytes_;
+        const std::size_t waiting = queued_.size_bytes + being_stored_bytes_;
         if (has_failed_ || is_stopping_ ||
-            waiting + batch.events.size() > limits_.queue_size_bytes_max) {
+            waiting + entry.size_bytes > limits_.queue_size_bytes_max) {
             return false;
         }
-        Entry entry;
-        entry.batch = batch;
-        entry.batch.events = {};
-        entry.session = session;
         entry.offset = queued_.bytes.size();
-        entry.size_bytes = batch.events.size();
         queued_.bytes.insert(queued_.bytes.end(), batch.events.begin(), batch.events.end());
-        queued_.entries.push_back(entry);
+        queued_.size_bytes += entry.size_bytes;
+        queued_.entries.push_back(std::move(entry));
     }
     pushed_.notify_one();
     return true;
@@ -63,7 +71,7 @@ void IngestQueue::stop() {
 
 std::size_t IngestQueue::size_bytes() const {
     const std::lock_guard lock(mutex_);
-    return queued_.bytes.size() + being_stored_bytes_;
+    return queued_.size_bytes + being_stored_bytes_;
 }
 
 void IngestQueue::run() {
@@ -87,7 +95,7 @@ void IngestQueue::run() {
             break;
         }
         std::swap(pending, queued_);
-        being_stored_bytes_ = pending.bytes.size();
+        being_stored_bytes_ = pending.size_bytes;
         lock.unlock();
         store(&pending);
         lock.lock();
@@ -102,19 +110,24 @@ void IngestQueue::run() {
 std::size_t IngestQueue::stage_group(const Pending& pending, std::size_t begin,
                                      IngestReport* report) {
     std::size_t index = begin;
+    std::size_t group_bytes = 0;
     for (; index < pending.entries.size(); ++index) {
         const Entry& entry = pending.entries[index];
-        if (report->size_bytes + entry.size_bytes > limits_.group_size_bytes_max && index > begin) {
+        if (group_bytes + entry.size_bytes > limits_.group_size_bytes_max && index > begin) {
             break;
         }
         StagedBatch batch = entry.batch;
-        batch.events = std::span(pending.bytes).subspan(entry.offset, entry.size_bytes);
+        batch.events = std::span(pending.bytes).subspan(entry.offset, entry.event_bytes);
+        batch.refusals = entry.refusals;
+        batch.totals = entry.totals.get();
         if (!spool_.stage(batch)) {
             std::abort();  // ours to get right: the conversation checked what it pushed
         }
-        report->size_bytes += entry.size_bytes;
-        report->batches.push_back(describe(batch, entry.session));
+        group_bytes += entry.size_bytes;
+        report->size_bytes += entry.event_bytes;
+        report->batches.push_back(describe(entry));
     }
+    group_size_bytes_ = group_bytes;
     return index;
 }
 
@@ -131,7 +144,7 @@ void IngestQueue::store(Pending* pending) {
         {
             // Before the report: who reads the size because of it must see the room there is now.
             const std::lock_guard lock(mutex_);
-            being_stored_bytes_ -= report.size_bytes;
+            being_stored_bytes_ -= group_size_bytes_;
         }
         report.commits = 1;
         report_(std::move(report));
@@ -141,15 +154,14 @@ void IngestQueue::store(Pending* pending) {
 
 void IngestQueue::fail(const Pending& pending, std::size_t begin, IngestReport report) {
     for (std::size_t index = begin; index < pending.entries.size(); ++index) {
-        report.batches.push_back(
-            describe(pending.entries[index].batch, pending.entries[index].session));
+        report.batches.push_back(describe(pending.entries[index]));
     }
     {
         const std::lock_guard lock(mutex_);
         has_failed_ = true;
         being_stored_bytes_ = 0;
         for (const Entry& entry : queued_.entries) {
-            report.batches.push_back(describe(entry.batch, entry.session));
+            report.batches.push_back(describe(entry));
         }
         queued_.clear();
     }

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -34,12 +35,14 @@ struct IngestReport {
     struct Batch {
         Session* session = nullptr;
         std::uint64_t first_seq = 0;
-        std::uint64_t last_seq = 0;
+        std::uint32_t seq_count = 0;  ///< 0: it held drop totals alone
         std::uint32_t event_count = 0;
+        std::vector<RefusalRecord> refusals;
+        std::shared_ptr<const SessionTotals> totals;  ///< null when they had not changed
     };
     std::vector<Batch> batches;
     std::optional<SpoolError> error;  ///< none of the batches is stored
-    std::size_t size_bytes = 0;
+    std::size_t size_bytes = 0;       ///< of the events
     std::uint64_t commits = 0;
 };
 
@@ -61,6 +64,8 @@ public:
     /// Stores what is queued, reports it, and ends the thread. Nothing is taken afterwards.
     void stop();
 
+    /// What waits and is being stored: events, bookkeeping, and the answers that refused events
+    /// will cause.
     std::size_t size_bytes() const;
 
 private:
@@ -68,16 +73,22 @@ private:
         StagedBatch batch;
         Session* session = nullptr;
         std::size_t offset = 0;
-        std::size_t size_bytes = 0;
+        std::size_t event_bytes = 0;
+        std::size_t size_bytes = 0;  ///< its share of size_bytes()
+        std::vector<RefusalRecord> refusals;
+        std::shared_ptr<const SessionTotals> totals;
     };
     struct Pending {
         std::vector<Entry> entries;
         std::vector<std::byte> bytes;
+        std::size_t size_bytes = 0;
         void clear() {
             entries.clear();
             bytes.clear();
+            size_bytes = 0;
         }
     };
+    static IngestReport::Batch describe(const Entry& entry);
     void run();
     void store(Pending* pending);
     /// Stages entries from `begin` on until a group is full. @return the first one left over.
@@ -91,6 +102,7 @@ private:
     std::condition_variable pushed_;
     Pending queued_;
     std::size_t being_stored_bytes_ = 0;
+    std::size_t group_size_bytes_ = 0;  ///< of the group staged last; of the thread alone
     bool has_failed_ = false;
     bool is_stopping_ = false;
     std::thread thread_;

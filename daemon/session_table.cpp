@@ -13,10 +13,13 @@ std::size_t SessionTable::SessionHash::operator()(const SessionId& id) const {
 }
 
 bool SessionTable::is_in_use(const Session& session) {
-    return session.connection_id != 0 || session.accepted_seq != session.durable_seq;
+    return session.connection_id != 0 || session.accepted_seq != session.durable_seq ||
+           (session.drops && session.drops->queued != session.drops->durable);
 }
 
-void SessionTable::load(std::span<const SessionPosition> positions) {
+void SessionTable::load(std::span<const SessionPosition> positions,
+                        std::span<const RefusalRecord> refusals,
+                        std::span<const TotalsRecord> totals) {
     std::vector<SessionPosition> by_age(positions.begin(), positions.end());
     std::sort(by_age.begin(), by_age.end(), [](const auto& left, const auto& right) {
         return left.seen_unix_ms < right.seen_unix_ms;
@@ -24,21 +27,34 @@ void SessionTable::load(std::span<const SessionPosition> positions) {
     for (const SessionPosition& position : by_age) {
         insert(position.session_id, position.last_seq, position.seen_unix_ms);
     }
+    note_refusals(refusals);
+    for (const TotalsRecord& record : totals) {
+        if (const auto known = index_.find(record.session_id); known != index_.end()) {
+            known->second->drops =
+                std::make_unique<SessionDrops>(SessionDrops{record.totals, record.totals});
+        }
+    }
+}
+
+void SessionTable::note_refusals(std::span<const RefusalRecord> refusals) {
+    for (const RefusalRecord& refusal : refusals) {
+        refusals_.note(refusal);
+    }
 }
 
 Session* SessionTable::insert(const SessionId& id, std::uint64_t last_seq,
                               std::int64_t seen_unix_ms) {
-    Session session;
+    Session& session = sessions_.emplace_front();
     session.id = id;
     session.accepted_seq = last_seq;
     session.durable_seq = last_seq;
     session.seen_unix_ms = seen_unix_ms;
-    sessions_.push_front(session);
     index_[id] = sessions_.begin();
-    return &sessions_.front();
+    return &session;
 }
 
 void SessionTable::erase(Sessions::iterator session) {
+    refusals_.forget(session->id);
     index_.erase(session->id);
     sessions_.erase(session);
 }
@@ -79,6 +95,7 @@ SessionTable::Greeting SessionTable::greet(const SessionId& id, std::uint64_t ne
         return {SessionOutcome::kExpired, nullptr};
     }
     touch(session, now_unix_ms);
+    refusals_.forget_until(id, next_seq - 1);
     session->must_repeat = false;
     return {SessionOutcome::kResumed, session};
 }

@@ -6,30 +6,38 @@
 // Invariants:
 //   1. durable_seq <= accepted_seq; what lies between is on its way to the disk.
 //   2. Numbers are taken without holes: accepted_seq only moves by the batch that follows it.
-//   3. At most `count_max` sessions and none idle for longer than `idle_max_ms`, except those that
+//   3. What is remembered as refused or counted as dropped is durable.
+//   4. At most `count_max` sessions and none idle for longer than `idle_max_ms`, except those that
 //   are
 //      connected or have events on their way; the longest unseen are forgotten first.
 
-#include <array>
 #include <burgee/event_wire.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <span>
 #include <unordered_map>
 
+#include "daemon/spool/refusal_memory.hpp"
 #include "daemon/spool/spool.hpp"
 
 namespace burgee::daemon {
+
+/// What a session's client says it dropped, in running totals.
+struct SessionDrops {
+    SessionTotals durable{};  ///< counted
+    SessionTotals queued{};   ///< what `durable` will be when all on its way is on the disk
+};
 
 struct Session {
     SessionId id{};
     std::uint64_t accepted_seq = 0;
     std::uint64_t durable_seq = 0;
     std::int64_t seen_unix_ms = 0;
-    std::uint64_t connection_id = 0;  ///< 0: not connected
-    bool must_repeat = false;         ///< a batch was refused for now: later ones wait for it
-    std::array<std::array<std::uint64_t, kEventClassCount>, kDropReasonCount> dropped{};
+    std::uint64_t connection_id = 0;      ///< 0: not connected
+    bool must_repeat = false;             ///< a batch was refused for now: later ones wait for it
+    std::unique_ptr<SessionDrops> drops;  ///< of few; null: none was ever told
 };
 
 struct SessionTableLimits {
@@ -42,7 +50,9 @@ public:
     explicit SessionTable(const SessionTableLimits& limits) : limits_(limits) {}
 
     /// Takes over what the spool remembers.
-    void load(std::span<const SessionPosition> positions);
+    void load(std::span<const SessionPosition> positions,
+              std::span<const RefusalRecord> refusals = {},
+              std::span<const TotalsRecord> totals = {});
 
     struct Greeting {
         SessionOutcome outcome = SessionOutcome::kExpired;
@@ -59,6 +69,14 @@ public:
     };
     /// Where a batch belongs. Changes nothing.
     static Placing place(const Session& session, std::uint64_t first_seq, std::uint32_t count);
+
+    /// These numbers were refused for good, durably; the client may not hear of it.
+    void note_refusals(std::span<const RefusalRecord> refusals);
+    /// What the client of the session has not decided and was refused: it must hear of them before
+    /// it hears that their numbers are durable. Valid until the next change.
+    std::span<const RefusalRecord> refusals(const Session& session) const {
+        return refusals_.of(session.id);
+    }
 
     /// Notes that the session was heard of.
     void touch(Session* session, std::int64_t now_unix_ms);
@@ -77,6 +95,7 @@ private:
     static bool is_in_use(const Session& session);
 
     SessionTableLimits limits_;
+    RefusalMemory refusals_{kRefusalsMax};
     Sessions sessions_;  ///< most recently seen first
     std::unordered_map<SessionId, Sessions::iterator, SessionHash> index_;
 };

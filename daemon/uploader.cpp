@@ -103,6 +103,10 @@ void Uploader::run() {
 // A database that has never seen this spool, or was restored to a time before, gets all that is
 // kept.
 bool Uploader::open_cursor() {
+    if (const auto change = spool_.pending_id_change()) {
+        finish_id_change(*change);
+        return is_cursor_open_;
+    }
     const sync::WriteReport report =
         writer_.open_cursor(spool_.spool_id(), std::max<std::uint64_t>(spool_.oldest_lsn(), 1));
     if (report.status != sync::WriteStatus::kCommitted) {
@@ -110,8 +114,8 @@ bool Uploader::open_cursor() {
         return false;
     }
     if (report.next_lsn > spool_.durable_end_lsn()) {
-        adopt_new_id(report.next_lsn);
-        return false;
+        begin_id_change(report.next_lsn);
+        return is_cursor_open_;
     }
     is_cursor_open_ = true;
     take(report);
@@ -121,31 +125,57 @@ bool Uploader::open_cursor() {
 // The database has events of this spool that this disk has never held: the disk is a copy of
 // another host's. What was here at the start is the other host's to deliver; what came since is
 // ours alone and travels under a new id.
-void Uploader::adopt_new_id(std::uint64_t database_lsn) {
-    const SpoolResult<SpoolId> id = spool_.renew_id();
-    if (!id) {
-        sync::WriteReport report;
-        report.error.message =
-            "this spool is a copy of another host's and cannot take an id of its own: " +
-            id.error().message;
-        report.status = sync::WriteStatus::kConfiguration;
+//
+// Three steps, each harmless to repeat, so that a crash between any two costs nothing:
+//   1. the new id and its first event are noted on disk; the old id is still the spool's;
+//   2. PostgreSQL gets the cursor of the new id, at that event;
+//   3. the new id becomes the spool's, durably.
+// An id that was the spool's before its cursor stood there would look like a spool that the
+// database has never seen, and everything kept would be sent, the other host's events included.
+void Uploader::begin_id_change(std::uint64_t database_lsn) {
+    is_cursor_open_ = false;
+    spdlog::error(
+        "upload: the database stands at event {}, this spool ends at {}: its disk is a copy of "
+        "another host's; going on under a new spool id",
+        database_lsn, spool_.durable_end_lsn());
+    const auto change = spool_.propose_id(std::max(lsn_at_start_, cursor_lsn_));
+    if (!change) {
+        fail_id_change(change.error());
+        return;
+    }
+    finish_id_change(*change);
+}
+
+void Uploader::finish_id_change(const SpoolIdChange& change) {
+    const sync::WriteReport report = writer_.open_cursor(change.id, change.first_lsn);
+    if (report.status != sync::WriteStatus::kCommitted) {
         fail(report);
         return;
     }
-    spdlog::error(
-        "upload: the database stands at event {}, this spool ends at {}: its disk is a copy of "
-        "another "
-        "host's; going on under a new spool id",
-        database_lsn, spool_.durable_end_lsn());
-    const sync::WriteReport report = writer_.open_cursor(*id, std::max(lsn_at_start_, cursor_lsn_));
-    if (report.status != sync::WriteStatus::kCommitted) {
-        fail(report);
+    if (report.next_lsn != change.first_lsn) {
+        // Nothing of ours was sent under this id yet: the disk was copied again with the note on
+        // it, and the other host was faster.
+        if (const auto other = spool_.propose_id(change.first_lsn); !other) {
+            fail_id_change(other.error());
+        }
+        return;
+    }
+    if (const auto adopted = spool_.adopt_id(); !adopted) {
+        fail_id_change(adopted.error());
         return;
     }
     cursor_lsn_ = report.next_lsn;
     delivered_end_lsn_ = report.next_lsn;
     is_cursor_open_ = true;
     show(true, false, "");
+}
+
+void Uploader::fail_id_change(const SpoolError& error) {
+    sync::WriteReport report;
+    report.status = sync::WriteStatus::kConfiguration;
+    report.error.message =
+        "this spool is a copy of another host's and cannot take an id of its own: " + error.message;
+    fail(report);
 }
 
 std::uint64_t Uploader::batch_end() const {
@@ -171,7 +201,7 @@ void Uploader::upload() {
         case sync::WriteStatus::kCursorMoved:
             count(report);
             if (report.next_lsn > cursor_lsn_ && report.next_lsn != attempted_end_lsn_) {
-                adopt_new_id(report.next_lsn);
+                begin_id_change(report.next_lsn);
             } else {
                 is_cursor_open_ = false;
             }
@@ -252,6 +282,7 @@ void Uploader::maintain() {
     }
     if (now >= next_heartbeat_) {
         next_heartbeat_ = now + options_.heartbeat_interval;
+        spool_.release(cursor_lsn_, now);  // time alone ends the replay window of a segment
         report_host();
     }
 }

@@ -76,7 +76,9 @@ private:
 
     void run();
     bool open_cursor();
-    void adopt_new_id(std::uint64_t database_lsn);
+    void begin_id_change(std::uint64_t database_lsn);
+    void finish_id_change(const SpoolIdChange& change);
+    void fail_id_change(const SpoolError& error);
     void upload();
     std::uint64_t batch_end() const;
     void take(const sync::WriteReport& report);

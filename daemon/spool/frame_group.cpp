@@ -21,6 +21,17 @@ std::byte* FrameGroup::append(SpoolFrameType type, std::uint64_t first_lsn, std:
     return bytes_.data() + offset + sizeof header;
 }
 
+void FrameGroup::add_batch(const StagedBatch& batch, std::uint64_t first_lsn) {
+    add_refusals(batch.refusals, first_lsn);
+    if (batch.totals != nullptr) {
+        const TotalsRecord record{batch.session_id, batch.staged_unix_ms, *batch.totals};
+        add_totals(std::span(&record, 1), first_lsn);
+    }
+    if (batch.seq_count != 0) {
+        add_events(batch, first_lsn);
+    }
+}
+
 void FrameGroup::add_events(const StagedBatch& batch, std::uint64_t first_lsn) {
     EventsPrefix prefix{};
     prefix.session_id = batch.session_id;
@@ -60,6 +71,14 @@ void FrameGroup::add_sessions(std::span<const SessionPosition> sessions, std::ui
 
 void FrameGroup::add_gaps(std::span<const GapRecord> gaps, std::uint64_t next_lsn) {
     add_records<GapRecord>(SpoolFrameType::kGap, gaps, next_lsn);
+}
+
+void FrameGroup::add_refusals(std::span<const RefusalRecord> refusals, std::uint64_t next_lsn) {
+    add_records<RefusalRecord>(SpoolFrameType::kRefusals, refusals, next_lsn);
+}
+
+void FrameGroup::add_totals(std::span<const TotalsRecord> totals, std::uint64_t next_lsn) {
+    add_records<TotalsRecord>(SpoolFrameType::kTotals, totals, next_lsn);
 }
 
 void FrameGroup::clear() {

@@ -24,10 +24,14 @@ public:
         SpoolFrameType type = SpoolFrameType::kEvents;
     };
 
-    void add_events(const StagedBatch& batch, std::uint64_t first_lsn);
+    /// What the batch says of its session goes first: a group that is torn apart by a power cut
+    /// must not leave the numbers used up and the refusals unknown.
+    void add_batch(const StagedBatch& batch, std::uint64_t first_lsn);
     void add_watermark(std::uint64_t next_lsn);
     /// As many frames as the records need.
     void add_sessions(std::span<const SessionPosition> sessions, std::uint64_t next_lsn);
+    void add_refusals(std::span<const RefusalRecord> refusals, std::uint64_t next_lsn);
+    void add_totals(std::span<const TotalsRecord> totals, std::uint64_t next_lsn);
     void add_gaps(std::span<const GapRecord> gaps, std::uint64_t next_lsn);
     void clear();
 
@@ -42,6 +46,7 @@ public:
     bool is_empty() const { return frames_.empty(); }
 
 private:
+    void add_events(const StagedBatch& batch, std::uint64_t first_lsn);
     /// Appends a frame with room for its payload. @return the payload's place, to be filled.
     std::byte* append(SpoolFrameType type, std::uint64_t first_lsn, std::uint32_t count,
                       std::size_t payload_size);

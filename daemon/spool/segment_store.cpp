@@ -86,6 +86,27 @@ SpoolResult<std::string> SegmentStore::take_spare(bool is_urgent) {
         spares_.pop_back();
         return name;
     }
+    auto made = make_spare();
+    if (made || !exceeds_window_bytes(delivered_count())) {
+        return made;
+    }
+    // Nothing is refused for the sake of events that are delivered and only young: the time half of
+    // the replay window yields.
+    if (const int error = recycle_oldest()) {
+        return disk_error(*disk_, "cannot recycle a segment", error);
+    }
+    if (const int error = disk_->sync_names()) {  // for the reason in remove_discarded()
+        return disk_error(*disk_, "cannot sync the directory", error);
+    }
+    if (spares_.empty()) {
+        return make_spare();
+    }
+    std::string name = spares_.back();
+    spares_.pop_back();
+    return name;
+}
+
+SpoolResult<std::string> SegmentStore::make_spare() {
     const std::uint64_t files = segments_.size() + spares_.size();
     if ((files + 1) * options_.segment_size_bytes > options_.cap_bytes) {
         return SpoolError{SpoolErrorCode::kFull,
@@ -115,7 +136,9 @@ SpoolResult<Segment> SegmentStore::write_opening(const SegmentPlan& plan,
     segment.header.salt = random_number();
     segment.header.segment_size = options_.segment_size_bytes;
     FrameGroup opening;
-    opening.add_sessions(*plan.sessions, plan.first_lsn);
+    opening.add_sessions(plan.sessions->all(), plan.first_lsn);
+    opening.add_refusals(plan.sessions->refusals(), plan.first_lsn);
+    opening.add_totals(plan.sessions->totals(), plan.first_lsn);
     opening.add_gaps(std::span(lost_).last(std::min(lost_.size(), kOpeningGapsMax)),
                      plan.first_lsn);
     const std::size_t frames = opening.frames().size();
@@ -224,27 +247,47 @@ std::optional<Segment> SegmentStore::segment_at(std::uint64_t lsn) const {
     return found == segments_.end() ? std::nullopt : std::optional(*found);
 }
 
-void SegmentStore::release(std::uint64_t next_lsn) {
-    const Change change(*this);
-    released_lsn_ = std::max(released_lsn_, next_lsn);
-    first_cursor_lsn_ = first_cursor_lsn_.value_or(next_lsn);
+std::size_t SegmentStore::delivered_count() const {
     const auto is_needed = [this](const Segment& each) {
         return each.end_lsn > released_lsn_ || each.header.segment_no >= in_use_segment_no_;
     };
-    auto kept = static_cast<std::uint64_t>(
-        std::find_if(segments_.begin(), segments_.end(), is_needed) - segments_.begin());
-    for (; kept * options_.segment_size_bytes > options_.replay_window_bytes; --kept) {
-        const std::string name = segments_.front().name;
-        const std::string spare = next_spare_name();
-        const bool is_wanted = spares_.size() < kSparesMax;
-        const int error = is_wanted ? disk_->rename(name, spare) : disk_->remove(name);
-        if (error != 0) {
-            return;
-        }
+    return static_cast<std::size_t>(std::find_if(segments_.begin(), segments_.end(), is_needed) -
+                                    segments_.begin());
+}
+
+bool SegmentStore::exceeds_window_bytes(std::size_t segment_count) const {
+    return segment_count * options_.segment_size_bytes > options_.replay_window_bytes;
+}
+
+int SegmentStore::recycle_oldest() {
+    const std::string name = segments_.front().name;
+    const std::string spare = next_spare_name();
+    const bool is_wanted = spares_.size() < kSparesMax;
+    const int error = is_wanted ? disk_->rename(name, spare) : disk_->remove(name);
+    if (error == 0) {
         if (is_wanted) {
             spares_.push_back(spare);
         }
         segments_.pop_front();
+    }
+    return error;
+}
+
+void SegmentStore::release(std::uint64_t next_lsn, std::chrono::steady_clock::time_point now) {
+    const Change change(*this);
+    released_lsn_ = std::max(released_lsn_, next_lsn);
+    first_cursor_lsn_ = first_cursor_lsn_.value_or(next_lsn);
+    std::size_t delivered = delivered_count();
+    for (std::size_t index = 0; index < delivered; ++index) {
+        Segment& segment = segments_[index];
+        segment.delivered_at = segment.delivered_at.value_or(now);
+    }
+    const bool has_window = options_.replay_window_bytes != 0;
+    for (; exceeds_window_bytes(delivered); --delivered) {
+        const bool is_young = now - *segments_.front().delivered_at < options_.replay_window_time;
+        if ((has_window && is_young) || recycle_oldest() != 0) {
+            return;
+        }
     }
 }
 

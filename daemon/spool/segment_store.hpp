@@ -10,6 +10,7 @@
 //   4. One spare is kept in reserve for a restart or a failed segment on a full disk.
 //   5. describe() waits for no disk: its figures have a mutex of their own, taken last.
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "daemon/spool/frame_group.hpp"
+#include "daemon/spool/session_positions.hpp"
 #include "daemon/spool/spool.hpp"
 #include "daemon/spool/spool_format.hpp"
 
@@ -31,6 +33,8 @@ struct Segment {
     std::shared_ptr<SpoolFile> file;
     std::uint64_t end_lsn = 0;     ///< one past its last durable event
     std::uint64_t end_offset = 0;  ///< of its durable frames
+    /// When release() first passed it.
+    std::optional<std::chrono::steady_clock::time_point> delivered_at = std::nullopt;
 };
 
 /// What to begin a segment with.
@@ -38,7 +42,7 @@ struct SegmentPlan {
     SpoolId spool_id{};
     std::uint64_t first_lsn = 0;
     bool is_urgent = false;  ///< may take the reserve
-    const std::vector<SessionPosition>* sessions = nullptr;
+    const SessionPositions* sessions = nullptr;
 };
 
 /// How far one segment is durable.
@@ -74,7 +78,8 @@ public:
 
     /// The first segment that holds or follows `lsn`.
     std::optional<Segment> segment_at(std::uint64_t lsn) const;
-    void release(std::uint64_t next_lsn);
+    /// Recycles what is delivered and outside the replay window, oldest first.
+    void release(std::uint64_t next_lsn, std::chrono::steady_clock::time_point now);
     /// Notes damage found while reading, once. @return false if it was known.
     bool note_lost(const GapRecord& gap);
 
@@ -90,6 +95,13 @@ public:
 
 private:
     SpoolResult<std::string> take_spare(bool is_urgent);
+    SpoolResult<std::string> make_spare();
+    /// How many segments at the front are delivered and may be recycled at all.
+    std::size_t delivered_count() const;
+    /// Whether so many delivered segments are more than the bytes of the replay window.
+    bool exceeds_window_bytes(std::size_t segment_count) const;
+    /// Turns the oldest segment into a spare, or removes it when there are enough. @return errno.
+    int recycle_oldest();
     SpoolResult<void> remove_discarded();
     SpoolResult<Segment> write_opening(const SegmentPlan& plan, const std::string& spare);
     std::string next_spare_name();

@@ -3,9 +3,11 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 
+#include "daemon/spool/id_change.hpp"
 #include "daemon/spool/segment_header.hpp"
 #include "daemon/spool/segment_store.hpp"
 #include "daemon/spool/spool_reader.hpp"
@@ -60,6 +62,7 @@ public:
           recovered_oldest_lsn_(recovered.segments.empty()
                                     ? recovered.next_lsn
                                     : recovered.segments.front().header.first_lsn),
+          disk_(*disk),
           store_(std::move(disk), options, std::move(recovered.segments),
                  std::move(recovered.spares)),
           writer_(store_, options, std::move(recovered.sessions), recovered.spool_id,
@@ -119,6 +122,37 @@ public:
         committed_.notify_all();
     }
 
+    SpoolResult<SpoolIdChange> propose_id(std::uint64_t first_lsn) {
+        const std::lock_guard lock(writer_mutex_);
+        const SpoolIdChange change{new_spool_id(), first_lsn};
+        if (const int error = write_id_change(disk_, change)) {
+            const auto code =
+                is_no_space(error) ? SpoolErrorCode::kFull : SpoolErrorCode::kDiskFailed;
+            return SpoolError{code, "spool " + disk_.name() +
+                                        ": cannot note its new id: " + std::strerror(error)};
+        }
+        return change;
+    }
+
+    std::optional<SpoolIdChange> pending_id_change() const {
+        const std::lock_guard lock(writer_mutex_);
+        const auto change = read_id_change(disk_);
+        return change && change->id != writer_.spool_id() ? change : std::nullopt;
+    }
+
+    SpoolResult<void> adopt_id() {
+        const auto change = pending_id_change();
+        if (!change) {
+            std::abort();  // ours to get right: propose_id() comes first
+        }
+        const std::lock_guard lock(writer_mutex_);
+        auto changed = writer_.change_id(change->id);
+        if (changed) {
+            remove_id_change(disk_);
+        }
+        return changed;
+    }
+
     SpoolStatistics statistics() const {
         // Without writer_mutex_, which a commit holds for as long as the disk takes.
         SpoolStatistics statistics;
@@ -134,6 +168,7 @@ public:
     const std::uint64_t quarantined_bytes_;
     const std::uint64_t recovered_end_lsn_;
     const std::uint64_t recovered_oldest_lsn_;
+    SpoolDisk& disk_;  // the store's
     SegmentStore store_;
     SpoolWriter writer_;
     SpoolReader reader_;
@@ -209,8 +244,8 @@ void Spool::wake() {
     state_->wake();
 }
 
-void Spool::release(std::uint64_t next_lsn) {
-    state_->store_.release(next_lsn);
+void Spool::release(std::uint64_t next_lsn, std::chrono::steady_clock::time_point now) {
+    state_->store_.release(next_lsn, now);
 }
 
 SpoolId Spool::spool_id() const {
@@ -218,13 +253,16 @@ SpoolId Spool::spool_id() const {
     return state_->writer_.spool_id();
 }
 
-SpoolResult<SpoolId> Spool::renew_id() {
-    const std::lock_guard lock(state_->writer_mutex_);
-    const SpoolId id = new_spool_id();
-    if (auto changed = state_->writer_.change_id(id); !changed) {
-        return changed.error();
-    }
-    return id;
+SpoolResult<SpoolIdChange> Spool::propose_id(std::uint64_t first_lsn) {
+    return state_->propose_id(first_lsn);
+}
+
+std::optional<SpoolIdChange> Spool::pending_id_change() const {
+    return state_->pending_id_change();
+}
+
+SpoolResult<void> Spool::adopt_id() {
+    return state_->adopt_id();
 }
 
 std::uint64_t Spool::durable_end_lsn() const {
@@ -242,6 +280,16 @@ SpoolStatistics Spool::statistics() const {
 std::vector<SessionPosition> Spool::sessions() const {
     const std::lock_guard lock(state_->writer_mutex_);
     return state_->writer_.sessions().all();
+}
+
+std::vector<RefusalRecord> Spool::refusals() const {
+    const std::lock_guard lock(state_->writer_mutex_);
+    return state_->writer_.sessions().refusals();
+}
+
+std::vector<TotalsRecord> Spool::session_totals() const {
+    const std::lock_guard lock(state_->writer_mutex_);
+    return state_->writer_.sessions().totals();
 }
 
 }  // namespace burgee::daemon

@@ -17,12 +17,14 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "daemon/spool/spool_disk.hpp"
 #include "daemon/spool/spool_error.hpp"
+#include "daemon/spool/spool_format.hpp"
 
 namespace burgee::daemon {
 
@@ -32,8 +34,18 @@ using SessionId = std::array<std::uint8_t, 16>;
 struct SpoolOptions {
     std::uint64_t segment_size_bytes = 64ULL << 20;  ///< 1 MiB or more
     std::uint64_t cap_bytes = 4ULL << 30;            ///< all segments together; three at least
-    std::uint64_t replay_window_bytes = 256ULL
-                                        << 20;  ///< delivered bytes kept for a restored database
+    /// What is kept, delivered, for a database restored to an earlier moment: the newest bytes, and
+    /// beyond them what was delivered within the time, as long as the cap leaves room. 0 bytes: no
+    /// window at all.
+    std::uint64_t replay_window_bytes = 256ULL << 20;
+    std::chrono::milliseconds replay_window_time = std::chrono::hours(1);
+};
+
+/// An id that this spool is to take, and the first event that travels under it; those before are
+/// somebody else's to deliver.
+struct SpoolIdChange {
+    SpoolId id{};
+    std::uint64_t first_lsn = 0;
 };
 
 /// The events of one client frame, already checked. `events` holds `event_count` events back to
@@ -45,6 +57,9 @@ struct StagedBatch {
     std::uint32_t event_count = 0;  ///< events stored: at most seq_count
     std::int64_t staged_unix_ms = 0;
     std::span<const std::byte> events;
+    std::span<const RefusalRecord> refusals;  ///< of these numbers, ascending
+    /// What the session has told so far, when that changed; a batch may hold nothing else.
+    const SessionTotals* totals = nullptr;
 };
 
 /// Where a session stands: every number up to `last_seq` is durable or was refused for good.
@@ -164,16 +179,27 @@ public:
     void wake();
 
     /// Events below `next_lsn` are in PostgreSQL: recycles segments that nobody needs any more.
-    void release(std::uint64_t next_lsn);
+    /// Call it now and then when idle too, because time alone takes segments out of the replay
+    /// window. After a restart the time counts from the first call.
+    void release(std::uint64_t next_lsn,
+                 std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now());
 
     // ---- any thread ----
 
     /// Who numbers these events: with an LSN it names an event for ever.
     SpoolId spool_id() const;
 
-    /// Gives the spool a new id from here on, for a database that has seen this id further on (a
-    /// cloned disk). Undelivered events keep their LSNs and travel under the new id.
-    SpoolResult<SpoolId> renew_id();
+    /// Makes up a new id, for a database that has seen this one further on (a cloned disk), and
+    /// notes it on disk with the first event that is to travel under it; events keep their LSNs.
+    /// spool_id() stays as it is until adopt_id(), which is called once the database knows a cursor
+    /// of the new id: a crash at any moment in between finds pending_id_change(). A change that is
+    /// pending already is replaced. @error kFull, kDiskFailed: nothing has changed.
+    SpoolResult<SpoolIdChange> propose_id(std::uint64_t first_lsn);
+    /// What was proposed, by this process or an earlier one, and not yet adopted.
+    std::optional<SpoolIdChange> pending_id_change() const;
+    /// Makes the proposed id the spool's, durably. Precondition: one is pending.
+    /// @error kFull, kDiskFailed: nothing has changed.
+    SpoolResult<void> adopt_id();
 
     std::uint64_t durable_end_lsn() const;
     std::uint64_t oldest_lsn() const;
@@ -182,6 +208,9 @@ public:
 
     /// Sessions as far as they are durable: what recovery found plus what was committed since.
     std::vector<SessionPosition> sessions() const;
+    /// What belongs to those sessions, likewise.
+    std::vector<RefusalRecord> refusals() const;
+    std::vector<TotalsRecord> session_totals() const;
 
 private:
     class State;

@@ -73,6 +73,10 @@ std::string frame_type_name(std::uint16_t type) {
             return "WATERMARK";
         case SpoolFrameType::kGap:
             return "GAP";
+        case SpoolFrameType::kRefusals:
+            return "REFUSALS";
+        case SpoolFrameType::kTotals:
+            return "TOTALS";
     }
     return "?";
 }

@@ -34,6 +34,8 @@ enum class SpoolFrameType : std::uint16_t {
     kSessions = 2,   ///< SessionRecord times n: where every session stands; count 0
     kWatermark = 3,  ///< nothing; only its durable_lsn matters; count 0
     kGap = 4,        ///< GapRecord times n: events the disk lost; count 0
+    kRefusals = 5,   ///< RefusalRecord times n: numbers refused for good; count 0
+    kTotals = 6,     ///< TotalsRecord times n: what sessions have told so far; count 0
 };
 
 ///   offset size field         meaning
@@ -98,6 +100,26 @@ struct SessionRecord {
     std::int64_t seen_unix_ms;
 };
 
+/// Numbers [first_seq, first_seq + count) of a session that were refused for good. They are used
+/// up: the session's position passes over them.
+struct RefusalRecord {
+    std::array<std::uint8_t, 16> session_id;
+    std::uint64_t first_seq;
+    std::uint32_t count;
+    std::uint32_t reason;  ///< NackReason of the event protocol
+};
+
+/// Running totals of a session that only grow; the spool keeps them and asks nothing. burgeed keeps
+/// what the client has dropped, by reason and class in the order of BatchFrame::dropped.
+inline constexpr std::size_t kSessionTotalsCount = 20;
+using SessionTotals = std::array<std::uint64_t, kSessionTotalsCount>;
+
+struct TotalsRecord {
+    std::array<std::uint8_t, 16> session_id;
+    std::int64_t seen_unix_ms;
+    SessionTotals totals;
+};
+
 /// Damage found once, so that a later recovery does not count it again.
 struct GapRecord {
     std::uint64_t first_lsn;
@@ -105,6 +127,23 @@ struct GapRecord {
     std::uint64_t segment_no;  ///< where; 0 when the whole segment is gone
     std::uint64_t offset;
     std::uint64_t size_bytes;
+};
+
+inline constexpr std::array<char, 8> kIdChangeMagic = {'B', 'U', 'R', 'G', 'E', 'E', 'I', '1'};
+
+/// The file `new-id`: an id that this spool is about to take.
+///
+///   offset size field      meaning
+///   ------ ---- ---------- ---------------------------------------------------------------
+///        0    8 magic      kIdChangeMagic
+///        8   16 spool_id   the new one; once a segment has it, the file means nothing
+///       24    8 first_lsn  of the first event that travels under it
+///       32    8 checksum   hash64 of the bytes [0, 32)
+struct IdChangeRecord {
+    std::array<char, 8> magic;
+    std::array<std::uint8_t, 16> spool_id;
+    std::uint64_t first_lsn;
+    std::uint64_t checksum;
 };
 
 static_assert(sizeof(SegmentHeader) == 72);
@@ -118,10 +157,17 @@ static_assert(offsetof(SpoolFrameHeader, header_checksum) == 40);
 static_assert(sizeof(EventsPrefix) == 40);
 static_assert(sizeof(SessionRecord) == 32);
 static_assert(sizeof(GapRecord) == 40);
+static_assert(sizeof(RefusalRecord) == 32);
+static_assert(sizeof(TotalsRecord) == 24 + 8 * kSessionTotalsCount);
+static_assert(std::has_unique_object_representations_v<RefusalRecord>);
+static_assert(std::has_unique_object_representations_v<TotalsRecord>);
 static_assert(std::has_unique_object_representations_v<SegmentHeader>);
 static_assert(std::has_unique_object_representations_v<SpoolFrameHeader>);
 static_assert(std::has_unique_object_representations_v<EventsPrefix>);
 static_assert(std::has_unique_object_representations_v<SessionRecord>);
 static_assert(std::has_unique_object_representations_v<GapRecord>);
+static_assert(sizeof(IdChangeRecord) == 40);
+static_assert(offsetof(IdChangeRecord, first_lsn) == 24);
+static_assert(std::has_unique_object_representations_v<IdChangeRecord>);
 
 }  // namespace burgee::daemon

@@ -57,6 +57,7 @@ public:
         if (!result_.segments.empty()) {
             result_.spool_id = result_.segments.back().header.spool_id;
         }
+        result_.sessions.settle();
         sort_out_damage();
         if (auto synced = sync_newest(); !synced) {
             return synced.error();
@@ -110,11 +111,8 @@ private:
 
     void take_segment(Found& found, std::optional<std::uint64_t> successor) {
         const auto visit = [this](const FrameView& frame) {
-            if (frame.type() == SpoolFrameType::kEvents) {
-                result_.sessions.note_events(frame.payload);
-            } else if (frame.type() == SpoolFrameType::kSessions) {
-                result_.sessions.note_sessions(frame.payload);
-            } else if (frame.type() == SpoolFrameType::kGap) {
+            result_.sessions.note_frame(frame.type(), frame.payload);
+            if (frame.type() == SpoolFrameType::kGap) {
                 take_gap_records(frame.payload);
             }
         };
@@ -224,7 +222,10 @@ private:
 }  // namespace
 
 std::size_t session_count_max(const SpoolOptions& options) {
-    const std::uint64_t fit = options.segment_size_bytes / 4 / sizeof(SessionRecord);
+    // With all that may be said of one: its position, a range of refusals, its totals.
+    constexpr std::uint64_t kSizeMax =
+        sizeof(SessionRecord) + sizeof(RefusalRecord) + sizeof(TotalsRecord);
+    const std::uint64_t fit = options.segment_size_bytes / 4 / kSizeMax;
     return static_cast<std::size_t>(std::min<std::uint64_t>(kSessionCountMax, fit));
 }
 

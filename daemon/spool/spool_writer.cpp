@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "daemon/spool/mutations.hpp"
 
@@ -57,14 +58,16 @@ bool SpoolWriter::open_first() {
 }
 
 SpoolResult<std::uint64_t> SpoolWriter::stage(const StagedBatch& batch) {
-    const bool is_consistent = batch.event_count <= batch.seq_count && batch.seq_count > 0 &&
-                               batch.first_seq > 0 && batch.events.size() <= kFrameEventsSizeMax &&
+    const bool says_something = batch.seq_count > 0 || batch.totals != nullptr;
+    const bool is_consistent = batch.event_count <= batch.seq_count && says_something &&
+                               batch.refusals.size() <= batch.seq_count && batch.first_seq > 0 &&
+                               batch.events.size() <= kFrameEventsSizeMax &&
                                is_event_sequence(batch.events, batch.event_count);
     if (!is_consistent) {
         return SpoolError{SpoolErrorCode::kTooBig, "a batch that contradicts itself or its limits"};
     }
     const std::uint64_t first_lsn = next_lsn_;
-    group_.add_events(batch, first_lsn);
+    group_.add_batch(batch, first_lsn);
     next_lsn_ += batch.event_count;
     return first_lsn;
 }
@@ -107,9 +110,10 @@ SpoolResult<void> SpoolWriter::change_id(const SpoolId& spool_id) {
 }
 
 void SpoolWriter::add_bookkeeping() {
-    const std::uint64_t table_bytes = sessions_.size() * sizeof(SessionRecord);
-    if (bytes_since_sessions_ > std::max(kSessionsIntervalBytes, 8 * table_bytes)) {
+    if (bytes_since_sessions_ > std::max(kSessionsIntervalBytes, 8 * sessions_.size_bytes())) {
         group_.add_sessions(sessions_.all(), next_lsn_);
+        group_.add_refusals(sessions_.refusals(), next_lsn_);
+        group_.add_totals(sessions_.totals(), next_lsn_);
         bytes_since_sessions_ = 0;
     }
     const auto gaps = store_.unwritten_gaps();
@@ -131,14 +135,15 @@ SpoolResult<void> SpoolWriter::store_group() {
 }
 
 SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
-    const std::size_t begin = progress->frames_done;
-    const std::uint64_t first_lsn = group_.frames()[begin].first_lsn;
     if (!active_) {
+        const std::uint64_t first_lsn = group_.frames()[progress->frames_done].first_lsn;
         if (auto begun = begin_segment(first_lsn, progress->failures > 0); !begun) {
             return begun;
         }
+        take_back_replaced(progress);
         progress->begun.push_back(active_->name);
     }
+    const std::size_t begin = progress->frames_done;
     const std::size_t end = begin + count_fitting(begin);
     if (end == begin) {
         active_.reset();
@@ -154,6 +159,7 @@ SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
         active_->offset += bytes.size();
         progress->extents.push_back(
             {active_->name, group_.frames()[end - 1].end_lsn, active_->offset});
+        progress->part_begins.push_back(begin);
         progress->frames_done = end;
         return {};
     }
@@ -166,6 +172,7 @@ SpoolResult<void> SpoolWriter::give_up_segment(Progress* progress, int error) {
     // the failed one away and would call a second sync of it a success.
     discard_begun(progress);
     progress->extents.clear();
+    progress->part_begins.clear();
     progress->frames_done = 0;
     if (++progress->failures < 2) {
         return {};
@@ -184,8 +191,7 @@ void SpoolWriter::discard_begun(Progress* progress) {
 }
 
 SpoolResult<void> SpoolWriter::begin_segment(std::uint64_t first_lsn, bool is_urgent) {
-    const auto sessions = sessions_.all();
-    const auto begun = store_.begin({spool_id_, first_lsn, is_urgent, &sessions});
+    const auto begun = store_.begin({spool_id_, first_lsn, is_urgent, &sessions_});
     if (!begun) {
         return begun.error();
     }
@@ -193,6 +199,17 @@ SpoolResult<void> SpoolWriter::begin_segment(std::uint64_t first_lsn, bool is_ur
     active_ = Active{segment.name, segment.file, segment.header.salt, segment.end_offset};
     bytes_since_sessions_ = 0;
     return {};
+}
+
+void SpoolWriter::take_back_replaced(Progress* progress) const {
+    // Once a group: what fits no segment of its own would go round for ever.
+    const bool is_replaced =
+        !progress->extents.empty() && progress->extents.back().name == active_->name;
+    if (is_replaced && !std::exchange(progress->has_gone_back, true)) {
+        progress->frames_done = progress->part_begins.back();
+        progress->extents.pop_back();
+        progress->part_begins.pop_back();
+    }
 }
 
 std::size_t SpoolWriter::count_fitting(std::size_t begin) const {
@@ -209,9 +226,7 @@ std::size_t SpoolWriter::count_fitting(std::size_t begin) const {
 
 void SpoolWriter::take_over_group(const Progress& progress) {
     for (const FrameGroup::Frame& frame : group_.frames()) {
-        if (frame.type == SpoolFrameType::kEvents) {
-            sessions_.note_events(group_.payload(frame));
-        }
+        sessions_.note_frame(frame.type, group_.payload(frame));
     }
     store_.extend(progress.extents);
     store_.note_written(gaps_in_group_);

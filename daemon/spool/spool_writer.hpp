@@ -59,11 +59,16 @@ private:
         unsigned failures = 0;
         std::vector<std::string> begun;  ///< segments begun for this group
         std::vector<SegmentExtent> extents;
+        std::vector<std::size_t> part_begins;  ///< the first frame of each extent
+        bool has_gone_back = false;
     };
 
     SpoolResult<void> store_group();
     SpoolResult<void> store_part(Progress* progress);
     SpoolResult<void> begin_segment(std::uint64_t first_lsn, bool is_urgent);
+    /// The segment just begun may have taken the name of one that holds frames of this group and no
+    /// event: those are stored again.
+    void take_back_replaced(Progress* progress) const;
     std::size_t count_fitting(std::size_t begin) const;
     /// Deals with a part that could not be stored. @return an error if that is the end of it.
     SpoolResult<void> give_up_segment(Progress* progress, int error);

@@ -115,6 +115,11 @@ std::size_t EventPeer::batches_after_lies() const {
     return batches_after_lies_;
 }
 
+std::size_t EventPeer::drop_report_count() const {
+    const std::lock_guard lock(mutex_);
+    return drop_report_count_;
+}
+
 std::vector<std::string> EventPeer::complaints() const {
     const std::lock_guard lock(mutex_);
     return complaints_;
@@ -220,8 +225,30 @@ bool EventPeer::take_hello(Connection& connection, const Bytes& frame) {
     }
     connection.session = hello.session_id;
     connection.is_greeted = outcome != SessionOutcome::kExpired;
-    say(connection.fd, &welcome, sizeof welcome);
+    if (outcome == SessionOutcome::kResumed) {
+        say_welcome_back(connection, welcome, hello.next_seq);
+    } else {
+        say(connection.fd, &welcome, sizeof welcome);
+    }
     return true;
+}
+
+// What was refused and may not have been heard is said again before its number is acknowledged.
+void EventPeer::say_welcome_back(const Connection& connection, WelcomeFrame welcome,
+                                 std::uint64_t next_seq) {
+    const auto& refused = sessions_[connection.session].refused;
+    const auto first = std::find_if(refused.begin(), refused.end(),
+                                    [&](const auto& each) { return each.first >= next_seq; });
+    if (first != refused.end()) {
+        welcome.last_durable_seq = first->first - 1;
+    }
+    say(connection.fd, &welcome, sizeof welcome);
+    for (auto each = first; each != refused.end(); ++each) {
+        say_nack(connection.fd, each->first, each->second);
+    }
+    if (first != refused.end()) {
+        say_ack(connection);
+    }
 }
 
 bool EventPeer::take_batch(Connection& connection, const Bytes& frame) {
@@ -231,10 +258,10 @@ bool EventPeer::take_batch(Connection& connection, const Bytes& frame) {
         return false;
     }
     std::memcpy(&batch, frame.data(), sizeof batch);
-    sessions_[connection.session].dropped = batch.dropped;
     if (batch.count == 0) {
-        return true;
+        return take_drops(connection, batch);
     }
+    sessions_[connection.session].dropped = batch.dropped;
     ++batch_count_;
     ++connection.batches;
     const bool hangs_up = connection.batches == manners_.close_at_batch;
@@ -249,7 +276,7 @@ bool EventPeer::take_batch(Connection& connection, const Bytes& frame) {
     if (!manners_.answers_batches) {
         return true;
     }
-    if (!store(connection, batch, frame)) {
+    if (!store(connection, batch, frame, !hangs_up)) {
         return false;
     }
     if (hangs_up) {
@@ -260,14 +287,39 @@ bool EventPeer::take_batch(Connection& connection, const Bytes& frame) {
         has_lied_ = true;
         return true;
     }
-    auto ack = frame_of<AckFrame>(FrameType::kAck);
-    ack.durable_seq = sessions_[connection.session].durable_seq;
-    ack.credits = manners_.credits;
-    say(connection.fd, &ack, sizeof ack);
+    say_ack(connection);
     return true;
 }
 
-bool EventPeer::store(Connection& connection, const BatchFrame& batch, const Bytes& frame) {
+bool EventPeer::take_drops(Connection& connection, const BatchFrame& batch) {
+    if (manners_.drop_reports_unheard > 0) {
+        --manners_.drop_reports_unheard;
+        return false;
+    }
+    if (manners_.drop_reports_full > 0) {
+        --manners_.drop_reports_full;
+        say_nack(connection.fd, batch.first_seq, NackReason::kFull);
+        return true;
+    }
+    sessions_[connection.session].dropped = batch.dropped;
+    ++drop_report_count_;
+    if (manners_.answers_batches && !manners_.raw_ack) {
+        say_ack(connection);
+    }
+    return true;
+}
+
+void EventPeer::say_ack(const Connection& connection) {
+    const PeerSession& session = sessions_[connection.session];
+    auto ack = frame_of<AckFrame>(FrameType::kAck);
+    ack.durable_seq = session.durable_seq;
+    ack.credits = manners_.credits;
+    ack.dropped_sum = static_cast<std::uint32_t>(total(session.dropped));
+    say(connection.fd, &ack, sizeof ack);
+}
+
+bool EventPeer::store(Connection& connection, const BatchFrame& batch, const Bytes& frame,
+                      bool says_so) {
     PeerSession& session = sessions_[connection.session];
     const std::byte* events = frame.data() + sizeof batch;
     const std::size_t size_bytes = frame.size() - sizeof batch;
@@ -302,8 +354,10 @@ bool EventPeer::store(Connection& connection, const BatchFrame& batch, const Byt
         session.durable_seq = seq;
         const NackReason judgement = manners_.judge ? manners_.judge(seq) : NackReason::kFull;
         if (judgement != NackReason::kFull) {
-            session.refused.push_back(seq);
-            say_nack(connection.fd, seq, judgement);
+            session.refused.emplace_back(seq, judgement);
+            if (says_so) {
+                say_nack(connection.fd, seq, judgement);
+            }
         }
     }
     if (offset != size_bytes) {

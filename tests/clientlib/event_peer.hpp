@@ -40,13 +40,15 @@ struct PeerManners {
     std::function<NackReason(std::uint64_t seq)> judge;  ///< kInvalid, kTooBig, or anything else
     std::uint32_t close_at_batch = 0;  ///< hangs up at the n-th BATCH of each connection, 0 = never
     bool stores_before_close = false;  ///< ... after storing it, without a word
+    std::uint32_t drop_reports_unheard = 0;  ///< hangs up instead of reading so many of them
+    std::uint32_t drop_reports_full = 0;     ///< so many hear NACK FULL
 };
 
 /// What a session sent, in order; element n has the number n + 1.
 struct PeerSession {
     std::uint64_t durable_seq = 0;
     std::vector<Bytes> events;
-    std::vector<std::uint64_t> refused;
+    std::vector<std::pair<std::uint64_t, NackReason>> refused;
     DropTable dropped{};  ///< the totals in its last frame
 };
 
@@ -68,6 +70,7 @@ public:
     std::size_t stored_count() const;  ///< over all sessions, refused ones left out
     std::size_t connection_count() const;
     std::size_t batch_count() const;
+    std::size_t drop_report_count() const;   ///< BATCHes of count 0 that were taken
     std::size_t batches_after_lies() const;  ///< heard on connections with a raw WELCOME
     std::vector<std::string> complaints() const;
 
@@ -84,7 +87,11 @@ private:
     bool serve_connection(Connection& connection);
     bool take_hello(Connection& connection, const Bytes& frame);
     bool take_batch(Connection& connection, const Bytes& frame);
-    bool store(Connection& connection, const BatchFrame& batch, const Bytes& frame);
+    bool store(Connection& connection, const BatchFrame& batch, const Bytes& frame, bool says_so);
+    bool take_drops(Connection& connection, const BatchFrame& batch);
+    void say_welcome_back(const Connection& connection, WelcomeFrame welcome,
+                          std::uint64_t next_seq);
+    void say_ack(const Connection& connection);
     void complain(const std::string& what);
 
     const std::filesystem::path directory_;
@@ -95,6 +102,7 @@ private:
     std::vector<std::string> complaints_;
     std::size_t connection_count_ = 0;
     std::size_t batch_count_ = 0;
+    std::size_t drop_report_count_ = 0;
     std::size_t batches_after_lies_ = 0;
     bool is_stopping_ = false;
     bool has_lied_ = false;  ///< sent raw bytes: a client may hold strange numbers since

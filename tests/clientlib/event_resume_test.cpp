@@ -267,6 +267,62 @@ TEST_F(EventResumeTest, CountsARefusalOnceWhenItIsRepeated) {
     EXPECT_EQ(counters.dropped(DropReason::kInvalid, EventClass::kOrdinary), 1U);
 }
 
+TEST_F(EventResumeTest, CountsWhatWasRefusedWithoutAWordBeforeTheConnectionBroke) {
+    PeerManners manners;
+    manners.frame_size_max = sizeof(BatchFrame) + kEventSizeMax;
+    manners.judge = [](std::uint64_t seq) {
+        return seq % 7 == 0    ? NackReason::kInvalid
+               : seq % 31 == 1 ? NackReason::kTooBig
+                               : NackReason::kFull;
+    };
+    manners.close_at_batch = 2;
+    manners.stores_before_close = true;
+    peer_.set_manners(manners);
+    EventSender sender(directory_.path(), hasty());
+    offer(sender, 1'000);
+    ASSERT_TRUE(sender.flush(20s).complete);
+    const EventCounters counters = sender.counters();
+    expect_identities(counters);
+    std::uint64_t invalid = 0;
+    std::uint64_t too_big = 0;
+    const auto sessions = peer_.sessions();
+    for (const auto& [seq, reason] : sessions.begin()->second.refused) {
+        ++(reason == NackReason::kInvalid ? invalid : too_big);
+    }
+    EXPECT_EQ(invalid, 1'000U / 7);
+    EXPECT_EQ(counters.dropped(DropReason::kInvalid, EventClass::kOrdinary), invalid);
+    EXPECT_EQ(counters.dropped(DropReason::kTooBig, EventClass::kOrdinary), too_big);
+    EXPECT_EQ(counters.acknowledged, peer_.stored_count());
+    EXPECT_GT(counters.connections, 5U);
+    EXPECT_EQ(counters.sessions, 1U);
+}
+
+TEST_F(EventResumeTest, TellsDropsAgainUntilTheyAreConfirmed) {
+    PeerManners manners;
+    manners.drop_reports_unheard = 3;
+    manners.drop_reports_full = 2;
+    peer_.set_manners(manners);
+    EventSender sender(directory_.path(), hasty());
+    offer(sender, 1);
+    ASSERT_TRUE(sender.flush(20s).complete);
+    EventDraft invalid = draft_with_value(0);
+    invalid.metric = {};
+    EXPECT_FALSE(sender.offer(invalid));
+    ASSERT_TRUE(eventually([&] {
+        sender.flush(1ms);  // a report is not due before its second is over, unless somebody waits
+        return peer_.drop_report_count() >= 1;
+    }));
+    EXPECT_EQ(total(peer_.sessions().begin()->second.dropped), 1U);
+    EXPECT_GE(peer_.connection_count(), 4U);
+    // Confirmed: a new connection has nothing to tell.
+    peer_.stop();
+    peer_.start();
+    offer(sender, 1);
+    ASSERT_TRUE(sender.flush(20s).complete);
+    sender.flush(1ms);
+    EXPECT_EQ(peer_.drop_report_count(), 1U);
+}
+
 // What a hostile or foreign daemon may answer; each is refused, and nothing is lost by it.
 class EventHostilityTest : public EventResumeTest {
 protected:

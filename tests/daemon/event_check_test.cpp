@@ -66,6 +66,34 @@ TEST_F(EventCheckTest, RefusesEachFieldOutOfRange) {
     EXPECT_TRUE(is_refused(56, std::uint8_t{0xFF})) << "not UTF-8";
 }
 
+TEST_F(EventCheckTest, RefusesToTakeBackAConversionOrAnError) {
+    const auto check = [](const std::string& metric, double value) {
+        std::vector<std::byte> event = make_events(1, 1, 1, kNowMs);
+        EventHeader header{};
+        std::memcpy(&header, event.data(), sizeof header);
+        header.variant_size = 8;
+        header.metric_size = static_cast<std::uint16_t>(metric.size());
+        header.value = value;
+        header.user_id_size = 4;
+        const std::string texts = "variant1" + metric + "user";
+        event.assign((sizeof header + texts.size() + 7) / 8 * 8, std::byte{0});
+        header.size_bytes = static_cast<std::uint32_t>(event.size());
+        std::memcpy(event.data(), &header, sizeof header);
+        std::memcpy(event.data() + sizeof header, texts.data(), texts.size());
+        return check_events(event, 1, kNowMs);
+    };
+    for (const std::string metric : {"conversion", "error"}) {
+        EXPECT_EQ(check(metric, 1).kept_count, 1U) << metric;
+        EXPECT_EQ(check(metric, 0).kept_count, 1U) << metric << ": it did not happen";
+        EXPECT_EQ(check(metric, -0.0).kept_count, 1U) << metric;
+        const CheckedEvents checked = check(metric, -1);
+        ASSERT_EQ(checked.refused.size(), 1U) << metric;
+        EXPECT_EQ(checked.refused[0].reason, NackReason::kInvalid);
+        EXPECT_EQ(checked.refused[0].why, "a conversion or an error below 0");
+    }
+    EXPECT_EQ(check("revenue", -1).kept_count, 1U) << "a refund";
+}
+
 TEST_F(EventCheckTest, NamesWhatIsTooBig) {
     spoil(28, std::uint16_t{513});
     EXPECT_EQ(refusal(), NackReason::kTooBig);

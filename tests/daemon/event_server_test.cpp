@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <filesystem>
@@ -17,8 +16,7 @@
 #include <random>
 #include <thread>
 
-#include "event_client.hpp"
-#include "spool_events.hpp"
+#include "event_server_fixture.hpp"
 
 namespace burgee::test {
 namespace {
@@ -27,71 +25,9 @@ namespace files = std::filesystem;
 using daemon::Counter;
 using daemon::Counters;
 using daemon::EventServer;
-using daemon::EventServerOptions;
 using daemon::Spool;
 
-class EventServerTest : public ::testing::Test {
-protected:
-    void SetUp() override {
-        std::string pattern = (files::temp_directory_path() / "burgee-events-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-        files::create_directory(directory_ + "/spool");
-        options_.socket_path = directory_ + "/events.sock";
-        spool_options_.segment_size_bytes = 4 << 20;
-    }
-    void TearDown() override {
-        stop();
-        files::remove_all(directory_);
-    }
-
-    void start() {
-        auto opened = Spool::open(directory_ + "/spool", spool_options_);
-        ASSERT_TRUE(opened) << opened.error().message;
-        spool_ = std::move(*opened);
-        counters_ = std::make_unique<Counters>();
-        io_context_ = std::make_unique<boost::asio::io_context>();
-        server_ = std::make_unique<EventServer>(*io_context_, options_, *spool_, *counters_);
-        thread_ = std::thread([this] { io_context_->run(); });
-    }
-    void stop() {
-        if (server_) {
-            boost::asio::post(*io_context_, [this] { server_->stop(); });
-            thread_.join();
-            server_.reset();
-            io_context_.reset();
-            spool_.reset();
-        }
-    }
-    EventClient connect() { return EventClient(options_.socket_path); }
-
-    std::uint64_t count(Counter counter) const { return counters_->value(counter); }
-    /// Waits until the counter is there; the test's own time limit is the deadline.
-    void await(Counter counter, std::uint64_t value) {
-        for (int waits = 0; waits < 10'000 && count(counter) < value; ++waits) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
-        ASSERT_GE(count(counter), value);
-    }
-    std::vector<std::uint64_t> stored() { return read_numbers(*spool_, 1, &batch_); }
-    /// A client of good manners still gets through.
-    void expect_service(std::uint64_t session) {
-        EventClient client = connect();
-        ASSERT_TRUE(client.greet(session, 1));
-        ASSERT_TRUE(client.send_batch(session, 1, 10));
-        ASSERT_TRUE(client.wait_durable(10));
-    }
-
-    std::string directory_;
-    EventServerOptions options_;
-    daemon::SpoolOptions spool_options_;
-    std::unique_ptr<Spool> spool_;
-    std::unique_ptr<Counters> counters_;
-    std::unique_ptr<boost::asio::io_context> io_context_;
-    std::unique_ptr<EventServer> server_;
-    std::thread thread_;
-    daemon::SpoolBatch batch_;
-};
+class EventServerTest : public EventServerFixture {};
 
 TEST_F(EventServerTest, StoresAndAcknowledges) {
     start();
@@ -179,7 +115,7 @@ TEST_F(EventServerTest, CountsDropsOnce) {
     ASSERT_TRUE(client.send_batch(batch, {}));
     batch.dropped[0][0] = 6;
     ASSERT_TRUE(client.send_batch(batch, {}));
-    await(Counter::batches, 3);
+    await(Counter::client_dropped_ring_full, 6);
     EXPECT_EQ(count(Counter::client_dropped_ring_full), 6U);
     EXPECT_EQ(count(Counter::client_dropped_invalid), 2U);
     EXPECT_EQ(count(Counter::client_dropped_ordinary), 6U);

@@ -188,7 +188,7 @@ TEST_F(SpoolKillTest, LosesNothingAcknowledged) {
 }
 
 TEST_F(SpoolKillTest, ReadsASpoolOfTheFirstVersion) {
-    const files::path golden = files::path(__FILE__).parent_path() / "../golden/spool_v1";
+    const files::path golden = files::path(BURGEE_GOLDEN_DIRECTORY) / "spool_v1";
     for (const auto& entry : files::directory_iterator(golden)) {
         if (entry.path().filename().string().size() == 20) {
             files::copy(entry.path(), directory_);

@@ -4,6 +4,8 @@
 // Method: a real directory; the spool is closed, reopened, cut short, filled and shared.
 #include "daemon/spool/spool.hpp"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -64,6 +66,12 @@ protected:
         }
         std::sort(found.begin(), found.end());
         return found;
+    }
+
+    static std::uint64_t inode_of(const files::path& path) {
+        struct stat status {};
+        EXPECT_EQ(::stat(path.c_str(), &status), 0);
+        return status.st_ino;
     }
 
     static void flip_byte(const files::path& path, std::uint64_t offset) {
@@ -155,6 +163,40 @@ TEST_F(SpoolTest, CountsRefusedNumbersForTheSessionOnly) {
     EXPECT_EQ(spool_->sessions().front().last_seq, 4U);
 }
 
+// Totals alone fill a segment, and the next one takes its name: the group that meets the end is
+// stored as a whole all the same.
+TEST_F(SpoolTest, LosesNoBookkeepingWhereASegmentWithoutEventsEnds) {
+    open();
+    daemon::SessionTotals totals{};
+    std::uint64_t begun = 0;
+    for (std::uint64_t commit = 1; begun < 2; ++commit) {
+        ASSERT_LT(commit, 100'000U);
+        totals[0] = commit;
+        for (std::uint64_t session = 1; session <= 3; ++session) {
+            auto batch = make_batch(session, 1, 0, {});
+            batch.totals = &totals;
+            ASSERT_TRUE(spool_->stage(batch));
+        }
+        const auto inode_before = inode_of(segments().back());
+        ASSERT_TRUE(spool_->commit());
+        if (inode_of(segments().back()) == inode_before) {
+            continue;
+        }
+        ++begun;
+        const std::string copy = directory_ + ".copy";
+        files::copy(directory_, copy, files::copy_options::recursive);
+        auto opened = Spool::open(copy, options_);
+        ASSERT_TRUE(opened) << opened.error().message;
+        const auto kept = (*opened)->session_totals();
+        EXPECT_EQ(kept.size(), 3U);
+        for (const auto& record : kept) {
+            EXPECT_EQ(record.totals[0], commit);
+        }
+        opened->reset();
+        files::remove_all(copy);
+    }
+}
+
 TEST_F(SpoolTest, RecyclesDeliveredSegmentsAndNeverReadsTheirOldFrames) {
     open();
     std::uint64_t delivered = 1;
@@ -220,6 +262,49 @@ TEST_F(SpoolTest, RefusesEventsAtItsCapAndRecoversUnaided) {
     spool_->release(stored + 1);
     EXPECT_EQ(try_to_store(), std::nullopt);
     EXPECT_EQ(spool_->durable_end_lsn(), stored + 1);
+}
+
+TEST_F(SpoolTest, KeepsWhatWasDeliveredWithinTheHourBeyondTheBytesOfTheReplayWindow) {
+    options_.replay_window_bytes = 1 << 20;
+    open();
+    for (int round = 0; round < 50; ++round) {
+        store(1, 1000);
+    }
+    const std::uint64_t end = spool_->durable_end_lsn();
+    const auto delivered_at = std::chrono::steady_clock::time_point(std::chrono::hours(1'000));
+    const auto segments_before = segments().size();
+    ASSERT_GT(segments_before, 4U);
+    spool_->release(end, delivered_at);
+    spool_->release(end, delivered_at + std::chrono::minutes(59));
+    EXPECT_EQ(segments().size(), segments_before);
+    EXPECT_EQ(numbers().size(), 50'000U) << "all of it can be sent again";
+    spool_->release(end, delivered_at + std::chrono::hours(1));
+    EXPECT_EQ(segments().size(), 2U) << "the newest 1 MiB of delivered ones, and the one in use";
+}
+
+TEST_F(SpoolTest, GivesUpTheHourRatherThanRefuseEvents) {
+    options_.replay_window_bytes = 1 << 20;
+    options_.cap_bytes = 6 << 20;
+    open();
+    const auto delivered_at = std::chrono::steady_clock::time_point(std::chrono::hours(1'000));
+    for (int round = 0; round < 100; ++round) {
+        store(1, 1000);
+        spool_->release(spool_->durable_end_lsn(), delivered_at);
+    }
+    EXPECT_LE(spool_->statistics().size_bytes, options_.cap_bytes);
+    EXPECT_GE(segments().size(), 4U) << "and keeps as much as there is room for";
+}
+
+TEST_F(SpoolTest, LeavesRoomForEventsBesideTheReplayWindowOfASmallCap) {
+    options_.replay_window_bytes = 256 << 20;
+    options_.cap_bytes = 5 << 20;
+    open();
+    for (int round = 0; round < 100; ++round) {
+        store(1, 1000);
+        spool_->release(spool_->durable_end_lsn());
+    }
+    EXPECT_EQ(spool_->durable_end_lsn(), 100'001U);
+    EXPECT_GT(numbers().size(), 5'000U) << "what is delivered is kept where there is room";
 }
 
 TEST_F(SpoolTest, RefusesASecondOpener) {
@@ -327,13 +412,41 @@ TEST_F(SpoolTest, KeepsLsnsUnderANewId) {
     open();
     store(1, 5);
     const auto before = spool_->spool_id();
-    const auto renewed = spool_->renew_id();
-    ASSERT_TRUE(renewed);
+    const auto change = spool_->propose_id(6);
+    ASSERT_TRUE(change);
+    EXPECT_EQ(spool_->spool_id(), before) << "not before it is adopted";
+    ASSERT_TRUE(spool_->adopt_id());
     store(1, 5);
     open();
-    EXPECT_EQ(spool_->spool_id(), *renewed);
+    EXPECT_EQ(spool_->spool_id(), change->id);
+    EXPECT_FALSE(spool_->pending_id_change().has_value());
     EXPECT_NE(spool_->spool_id(), before);
     EXPECT_EQ(numbers().size(), 10U);
+}
+
+// The note of a new id fails or loses power at every call of the disk: it is there whole, or not.
+TEST_F(SpoolTest, NotesANewIdWholeOrNotAtAll) {
+    for (std::uint64_t call = 0; call < 4; ++call) {
+        for (std::uint64_t seed = 0; seed < 20; ++seed) {
+            PowerCutDisk disk(seed);
+            auto opened = Spool::open(disk.attach(), options_);
+            ASSERT_TRUE(opened) << opened.error().message;
+            const auto id = (*opened)->spool_id();
+            disk.fail_call(call, EIO);
+            const auto change = (*opened)->propose_id(7);
+            opened->reset();
+            disk.cut(512);
+            auto again = Spool::open(disk.attach(), options_);
+            ASSERT_TRUE(again) << again.error().message;
+            EXPECT_EQ((*again)->spool_id(), id);
+            const auto pending = (*again)->pending_id_change();
+            EXPECT_TRUE(pending || !change) << "call " << call << " seed " << seed;
+            if (pending && change) {
+                EXPECT_EQ(pending->id, change->id);
+                EXPECT_EQ(pending->first_lsn, 7U);
+            }
+        }
+    }
 }
 
 // Every length at which a crash may have left the newest segment gives a prefix, never garbage.

@@ -243,6 +243,70 @@ TEST_F(UploaderTest, TakesANewIdWhenItsDiskIsACopy) {
               "5000");
 }
 
+// The change of the id is cut off after each of its steps, as a kill would: the events of the other
+// host are never sent, and those that came since the disk was copied are, under one new id.
+TEST_F(UploaderTest, TakesANewIdHoweverFarItGotBeforeACrash) {
+    for (int steps = 0; steps <= 3; ++steps) {
+        SCOPED_TRACE("steps done before the crash: " + std::to_string(steps));
+        execute("TRUNCATE public.ab_test_metrics, burgee.unit_metrics, burgee.spool_cursor");
+        const std::uint64_t copied = staged_;  // each round is a copy of what the last one left
+        spool_events(100);
+        const std::string id = sync::to_text(spool_->spool_id());
+        execute("INSERT INTO burgee.spool_cursor VALUES ('" + id + "', 100000)");
+        const std::uint64_t first_own_lsn = spool_->durable_end_lsn();
+        spool_events(10);
+        if (steps >= 1) {
+            ASSERT_TRUE(spool_->propose_id(first_own_lsn));
+        }
+        const std::string new_id =
+            steps >= 1 ? sync::to_text(spool_->pending_id_change()->id) : std::string();
+        if (steps >= 2) {
+            execute("INSERT INTO burgee.spool_cursor VALUES ('" + new_id + "', " +
+                    std::to_string(first_own_lsn) + ")");
+        }
+        if (steps >= 3) {
+            ASSERT_TRUE(spool_->adopt_id());
+        }
+        open_spool();  // what a crash leaves
+        if (steps == 0) {
+            spool_events(10);  // nothing on disk says yet which events are ours: the first ten are
+                               // taken for the other host's
+        }
+        Uploader uploader(*spool_, counters_, options(cluster_.dsn()));
+        EXPECT_TRUE(eventually([&] { return sync::to_text(spool_->spool_id()) != id; }));
+        expect_uploaded(uploader);
+        if (steps == 0) {
+            spool_events(10);
+            expect_uploaded(uploader);
+        }
+        expect_stored_once(10);
+        EXPECT_EQ(value("SELECT min(lsn) FROM public.ab_test_metrics"),
+                  std::to_string(first_own_lsn + (steps == 0 ? 20U : 0U)));
+        EXPECT_EQ(value("SELECT next_lsn FROM burgee.spool_cursor WHERE spool_id = '" + id + "'"),
+                  "100000");
+        if (steps >= 1) {
+            EXPECT_EQ(sync::to_text(spool_->spool_id()), new_id);
+        }
+        EXPECT_EQ(staged_, copied + (steps == 0 ? 130U : 110U));
+    }
+}
+
+TEST_F(UploaderTest, TakesAnotherIdWhenItsNoteOfOneWasCopiedToo) {
+    spool_events(100);
+    const auto change = spool_->propose_id(101);
+    ASSERT_TRUE(change);
+    execute("INSERT INTO burgee.spool_cursor VALUES ('" + sync::to_text(change->id) + "', 500)");
+    spool_events(10);
+    open_spool();
+    Uploader uploader(*spool_, counters_, options(cluster_.dsn()));
+    expect_uploaded(uploader);
+    EXPECT_NE(spool_->spool_id(), change->id);
+    expect_stored_once(10);
+    EXPECT_EQ(value("SELECT next_lsn FROM burgee.spool_cursor WHERE spool_id = '" +
+                    sync::to_text(change->id) + "'"),
+              "500");
+}
+
 TEST_F(UploaderTest, StopsWhileSomebodyHoldsItsCursor) {
     auto uploader = std::make_unique<Uploader>(*spool_, counters_, options(cluster_.dsn()));
     spool_events(10);

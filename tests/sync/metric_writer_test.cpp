@@ -330,6 +330,20 @@ TEST_F(MetricWriterTest, RetriesWhileNoPartitionTakesTheRowAndLosesNothing) {
     expect_stored_once(1);
 }
 
+TEST_F(MetricWriterTest, TakesAViolatedCheckForPoisonAndNotForAMissingPartition) {
+    execute(
+        "ALTER TABLE public.ab_test_metrics ADD CONSTRAINT at_most_nine CHECK (metric_value < 10)");
+    for (int index = 0; index < 20; ++index) {
+        source_.add(kExperiment, "control", "impression", "a", index == 13 ? 11 : 1, now_);
+    }
+    MetricWriter writer = this->writer();
+    const WriteReport report = write_all(writer);
+    EXPECT_EQ(report.delivered, 19U);
+    EXPECT_EQ(report.dead_lettered, 1U);
+    EXPECT_EQ(value("SELECT lsn || ':' || left(reason, 5) FROM burgee.dead_letter"), "14:23514");
+    expect_stored_once(19);
+}
+
 TEST_F(MetricWriterTest, CreatesThePartitionsOfTheDaysAheadOnce) {
     MetricWriter writer = this->writer();
     for (int round = 0; round < 2; ++round) {

@@ -62,9 +62,7 @@ public:
     }
 
     /// Whether events wait for the daemon or it has not been told of all drops yet.
-    bool has_something_to_say() const noexcept {
-        return has_events() || drop_totals() != reported_;
-    }
+    bool has_something_to_say() const noexcept { return has_events() || has_drops_to_tell(); }
 
     /// Whether stopping now loses nothing that a daemon within reach could still be told.
     bool may_stop() const noexcept {
@@ -74,6 +72,7 @@ public:
 private:
     enum class Phase { kApart, kGreeting, kTalking };
 
+    bool has_drops_to_tell() const noexcept { return must_report_ || drop_totals() != reported_; }
     bool has_events() const noexcept { return window_.has_undecided() || window_.has_unsent(); }
 
     static constexpr int kFramesHeardMax = 64;  // per step, so that a flood cannot hold the sender
@@ -198,6 +197,7 @@ private:
 
     bool take_ack(const AckFrame& ack, std::int64_t now_ms) noexcept {
         credits_ = ack.credits;
+        drops_confirmed_ = drops_confirmed_ || ack.dropped_sum == told_sum();
         return take_durable(ack.durable_seq, now_ms);
     }
 
@@ -223,6 +223,7 @@ private:
                 window_.rewind();
                 pause(now_ms);
             }
+            must_report_ = must_report_ || !drops_confirmed_;
             progress_at_ms_ = now_ms;
             return true;
         }
@@ -245,6 +246,8 @@ private:
         }
         has_session_ = false;
         session_base_ = reported_;  // What the old session told is told.
+        drops_confirmed_ = true;
+        must_report_ = false;
     }
 
     void add_lost(DropReason reason, EventClass event_class, std::uint64_t count) noexcept {
@@ -269,7 +272,7 @@ private:
             }
             window_.note_sent(run);
         }
-        if ((hurried || now_ms >= report_at_ms_) && drop_totals() != reported_) {
+        if ((hurried || now_ms >= report_at_ms_) && has_drops_to_tell()) {
             EventWindow::Run nothing;
             nothing.first_seq = window_.next_seq();
             send_batch(nothing, now_ms);
@@ -299,6 +302,8 @@ private:
             return false;
         }
         moved_at_ms_ = now_ms;
+        drops_confirmed_ = drops_confirmed_ && totals == reported_;
+        must_report_ = false;
         reported_ = totals;
         report_at_ms_ = now_ms + timing_.drop_report_interval;
         return true;
@@ -316,6 +321,12 @@ private:
         return totals;
     }
 
+    /// What this session told, as an ACK confirms it: no total ever falls, so equal sums mean equal
+    /// tables.
+    std::uint32_t told_sum() const noexcept {
+        return static_cast<std::uint32_t>(total(reported_) - total(session_base_));
+    }
+
     bool has_lost_patience(std::int64_t now_ms) const noexcept {
         const bool waits_for_decision =
             phase_ == Phase::kTalking &&
@@ -328,6 +339,7 @@ private:
     void part(std::int64_t now_ms) noexcept {
         socket_.close();
         phase_ = Phase::kApart;
+        must_report_ = must_report_ || !drops_confirmed_;
         pause(now_ms);
     }
 
@@ -371,8 +383,10 @@ private:
     std::int64_t moved_at_ms_ = 0;     ///< when something was last sent
     std::int64_t report_at_ms_ = 0;    ///< no frame only for drops before
     EventBackoff backoff_;
-    DropTable reported_{};      ///< totals in the last frame that went out
-    DropTable session_base_{};  ///< totals that earlier sessions told
+    bool drops_confirmed_ = true;  ///< what this session told is on the daemon's disk
+    bool must_report_ = false;     ///< it may never have arrived: tell it again
+    DropTable reported_{};         ///< totals in the last frame that went out
+    DropTable session_base_{};     ///< totals that earlier sessions told
 };
 
 }  // namespace burgee::detail

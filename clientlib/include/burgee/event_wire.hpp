@@ -119,7 +119,7 @@ struct AckFrame {
     FrameHeader header;
     std::uint64_t durable_seq;  ///< this number and all before it are on disk
     std::uint32_t credits;
-    std::uint32_t reserved;
+    std::uint32_t dropped_sum;  ///< of the session's drop totals that are on disk, modulo 2^32
 };
 
 struct NackFrame {
