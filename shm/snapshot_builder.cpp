@@ -9,6 +9,7 @@
 #include <burgee/checksum.hpp>
 
 #include "shm/json_text.hpp"
+#include "shm/rule_program.hpp"
 #include "shm/snapshot_assembly.hpp"
 
 namespace burgee {
@@ -32,6 +33,27 @@ std::string_view message_of(FlagTable::Refusal refusal) {
     return "";
 }
 
+/// The name behind the hash, as `flag` writes it.
+std::string segment_name(const std::vector<Condition>& conditions, std::uint64_t name_hash) {
+    for (const Condition& condition : conditions) {
+        if (condition.kind == Condition::Kind::kSegment && hash64(condition.segment) == name_hash) {
+            return condition.segment;
+        }
+        if (std::string name = segment_name(condition.children, name_hash); !name.empty()) {
+            return name;
+        }
+    }
+    return "";
+}
+
+std::string segment_name(const FlagDefinition& flag, std::uint64_t name_hash) {
+    std::string name = segment_name(flag.audience, name_hash);
+    for (const Rule& rule : flag.rules) {
+        name = name.empty() ? segment_name(rule.constraints, name_hash) : name;
+    }
+    return name;
+}
+
 bool is_active_at(const ExperimentDefinition& experiment, std::int64_t now_unix_ms) {
     return experiment.start_unix_ms <= now_unix_ms &&
            now_unix_ms < experiment.end_unix_ms.value_or(INT64_MAX);
@@ -39,12 +61,26 @@ bool is_active_at(const ExperimentDefinition& experiment, std::int64_t now_unix_
 
 }  // namespace
 
-void SnapshotBuilder::apply(const FlagChanges& changes) {
+void SnapshotBuilder::apply(const FlagChanges& given) {
+    segments_.apply(given);
+    for (const std::vector<std::string>* names : {&given.removed, &given.refused}) {
+        for (const std::string& name : *names) {
+            waiting_.erase(name);
+        }
+    }
+    const bool has_waiting = !given.is_full && !waiting_.empty();
+    const FlagChanges retried = has_waiting ? with_waiting(given) : FlagChanges{};
+    const FlagChanges& changes = has_waiting ? retried : given;
+    find_faults(changes);
     const std::size_t change_count = changes.changed.size() + changes.removed.size();
     if (changes.is_full || change_count > kIncrementMax) {
         apply_rebuild(changes);
     } else {
         apply_increment(changes);
+    }
+    faults_.clear();
+    if (segments_.has_gone_ones()) {
+        segments_.drop_unused(flags_.segments_named());
     }
     revision_ = changes.revision;
     source_id_ = changes.source_id;
@@ -52,6 +88,80 @@ void SnapshotBuilder::apply(const FlagChanges& changes) {
     experiments_ = changes.experiments;
     expire_until(changes.database_unix_ms);
     choose_experiments(changes.database_unix_ms);
+}
+
+/// The changes, and with them the flags that wait for others, unless they are among the changes.
+FlagChanges SnapshotBuilder::with_waiting(const FlagChanges& changes) const {
+    std::unordered_set<std::string_view> is_decided;
+    for (const FlagDefinition& flag : changes.changed) {
+        is_decided.insert(flag.name);
+    }
+    FlagChanges all = changes;
+    for (const auto& [name, flag] : waiting_) {
+        if (!is_decided.contains(name)) {
+            all.changed.push_back(flag);
+        }
+    }
+    return all;
+}
+
+/// Which changed flags would require each other in circles, or too deep.
+void SnapshotBuilder::find_faults(const FlagChanges& changes) {
+    ReferenceEdges changed;
+    for (const FlagDefinition& flag : changes.changed) {
+        const std::uint64_t name_hash = hash64(flag.name);
+        const bool has_some = !flag.requirements.empty() && flag.status != Status::kDisabled;
+        if (has_some || requirements_.contains(name_hash)) {
+            std::vector<std::uint64_t>& targets = changed[name_hash];
+            targets.clear();  // of two rows with one name the last counts
+            for (std::size_t number = 0; has_some && number < flag.requirements.size(); ++number) {
+                const Requirement& requirement = flag.requirements[number];
+                targets.push_back(hash64(requirement.flag));
+            }
+        }
+    }
+    faults_.clear();
+    if (!changed.empty()) {
+        faults_ = faulty_references(requirements_, changed, kRequirementDepthMax);
+    }
+}
+
+/// Why a compiled flag cannot be published beside the others.
+std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefinition& flag,
+                                                              std::uint64_t name_hash) const {
+    const auto fault = faults_.find(name_hash);
+    if (fault != faults_.end()) {
+        const bool is_cycle = fault->second == ReferenceFault::kCycle;
+        return FlagProblem{.flag = flag.name,
+                           .field = "segments.requires",
+                           .message = is_cycle ? "leads back to the flag itself: take one of the "
+                                                 "flags out of the circle"
+                                               : "makes a chain of more than " +
+                                                     std::to_string(kRequirementDepthMax) +
+                                                     " flags: shorten it"};
+    }
+    for (const std::uint64_t segment : segments_named_by(compiler_.compiled().instructions)) {
+        if (!segments_.is_there(segment)) {
+            return FlagProblem{.flag = flag.name,
+                               .field = "segments",
+                               .message = "names the segment " +
+                                          json_quoted(segment_name(flag, segment)) +
+                                          ", which does not exist: create it, or correct the name"};
+        }
+    }
+    return std::nullopt;
+}
+
+void SnapshotBuilder::remember_requirements(const FlagTable::Slot& slot) {
+    std::vector<std::uint64_t> targets;
+    for (const RequirementRecord& requirement : flags_.requirements(slot)) {
+        targets.push_back(requirement.flag_name_hash);
+    }
+    if (targets.empty()) {
+        requirements_.erase(slot.record.name_hash);
+    } else {
+        requirements_[slot.record.name_hash] = std::move(targets);
+    }
 }
 
 void SnapshotBuilder::apply_increment(const FlagChanges& changes) {
@@ -73,6 +183,10 @@ void SnapshotBuilder::apply_rebuild(const FlagChanges& changes) {
     }
     const FlagTable old_flags = std::exchange(flags_, {});
     expiries_.clear();
+    requirements_.clear();
+    if (changes.is_full) {
+        waiting_.clear();
+    }
     for (const Candidate& candidate : candidates) {
         if (candidate.definition != nullptr) {
             put(*candidate.definition, candidate.name_hash, old_flags);
@@ -115,6 +229,11 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         refuse(flag, name_hash, std::move(*problem), old_flags);
         return;
     }
+    if (auto problem = reference_problem(flag, name_hash)) {
+        refuse(flag, name_hash, std::move(*problem), old_flags);
+        waiting_[flag.name] = flag;
+        return;
+    }
     const FlagTable::Slot* present = flags_.find(name_hash);
     if (present != nullptr && flags_.name(*present) != flag.name) {
         refuse(flag, name_hash,
@@ -143,6 +262,7 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         mark_expired(slot.record);
     }
     remember_expiry(slot);
+    remember_requirements(slot);
     flag_problems_.erase(flag.name);
     touched_.push_back(name_hash);
 }
@@ -162,13 +282,16 @@ void SnapshotBuilder::keep(std::uint64_t name_hash, const FlagTable& old_flags) 
         return;
     }
     remember_expiry(*flags_.find(name_hash));
+    remember_requirements(*flags_.find(name_hash));
 }
 
 void SnapshotBuilder::drop(const std::string& name) {
     const std::uint64_t name_hash = hash64(name);
     flag_problems_.erase(name);
+    waiting_.erase(name);
     const FlagTable::Slot* slot = flags_.find(name_hash);
     if (slot != nullptr && flags_.name(*slot) == name) {
+        requirements_.erase(name_hash);
         forget_expiry(name_hash);
         flags_.erase(name_hash);
         touched_.push_back(name_hash);
@@ -185,6 +308,7 @@ void SnapshotBuilder::refuse(const FlagDefinition& flag, std::uint64_t name_hash
         }
     }
     flag_problems_[flag.name] = std::move(problem);
+    waiting_.erase(flag.name);
 }
 
 void SnapshotBuilder::remember_expiry(const FlagTable::Slot& slot) {
@@ -272,7 +396,7 @@ std::vector<std::byte> SnapshotBuilder::build(const SnapshotStamp& stamp) {
     header.revision = revision_;
     header.database_unix_ms = stamp.database_unix_ms;
     header.source_id = source_id_;
-    return assemble_snapshot(flags_, active_, header);
+    return assemble_snapshot(flags_, segments_, active_, header);
 }
 
 std::optional<std::int64_t> SnapshotBuilder::next_change_unix_ms(std::int64_t after_unix_ms) const {
@@ -294,6 +418,23 @@ std::vector<FlagProblem> SnapshotBuilder::problems() const {
     std::vector<FlagProblem> all;
     for (const auto& [name, problem] : flag_problems_) {
         all.push_back(problem);
+    }
+    for (const auto& [name_hash, targets] : requirements_) {
+        const FlagTable::Slot& slot = *flags_.find(name_hash);
+        for (const RequirementRecord& requirement : flags_.requirements(slot)) {
+            if (flags_.find(requirement.flag_name_hash) == nullptr) {
+                all.push_back({.flag = std::string(flags_.name(slot)),
+                               .field = "segments.requires",
+                               .message = "names " +
+                                          json_quoted(flags_.text(slot, requirement.flag_offset,
+                                                                  requirement.flag_size)) +
+                                          ", which is not published, so it is never met: create it",
+                               .is_refused = false});
+            }
+        }
+    }
+    for (FlagProblem& problem : segments_.problems()) {
+        all.push_back(std::move(problem));
     }
     all.insert(all.end(), experiment_problems_.begin(), experiment_problems_.end());
     return all;

@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@
 #include "shm/flag_set.hpp"
 #include "shm/flag_table.hpp"
 #include "shm/read_back.hpp"
+#include "shm/reference_graph.hpp"
+#include "shm/segment_table.hpp"
 #include "shm/snapshot_assembly.hpp"
 
 namespace burgee {
@@ -67,10 +70,17 @@ public:
     std::uint64_t revision() const { return revision_; }
 
 private:
+    /// Flags that a change is about, by what refers to others.
+    using Faults = std::unordered_map<std::uint64_t, ReferenceFault>;
     struct Candidate {
         std::uint64_t name_hash;
         const FlagDefinition* definition;  ///< null: keep the present form
     };
+    FlagChanges with_waiting(const FlagChanges& changes) const;
+    void find_faults(const FlagChanges& changes);
+    std::optional<FlagProblem> reference_problem(const FlagDefinition& flag,
+                                                 std::uint64_t name_hash) const;
+    void remember_requirements(const FlagTable::Slot& slot);
     void apply_increment(const FlagChanges& changes);
     void apply_rebuild(const FlagChanges& changes);
     std::vector<Candidate> candidates_of(const FlagChanges& changes) const;
@@ -87,7 +97,12 @@ private:
     void report_experiment(const ExperimentDefinition& experiment, std::string message);
 
     FlagTable flags_;
+    SegmentTable segments_;
     FlagCompiler compiler_;
+    ReferenceEdges requirements_;  ///< of the flags in flags_ that have any
+    Faults faults_;                ///< of the change that is being applied
+    /// Refused for what other flags or segments are: tried again with every change.
+    std::map<std::string, FlagDefinition> waiting_;
     std::vector<ExperimentDefinition> experiments_;
     std::vector<ActiveExperiment> active_;  ///< ascending by flag; points into experiments_
     /// (expiry, name hash) of every flag that is yet to expire.

@@ -30,7 +30,7 @@ inline constexpr std::uint32_t kSlotRangeCountMax = 5'000;   // every second slo
 inline constexpr std::uint32_t kLayerSlotCount = 10'000;     // slot = bucket / 100
 inline constexpr std::uint32_t kRegexStateCountMax = 4'096;  // of one pattern's table
 /// Instructions that one question may take, prerequisites and segments included. A question that
-/// needs more answers as if the rest did not match; the builder refuses flags that could.
+/// needs more answers as if the rest did not match.
 inline constexpr std::uint32_t kStepCountMax = 1U << 20U;
 
 /// What a constraint asks, under the name that people write. Not stored: see Operation.
@@ -78,16 +78,20 @@ enum class Operation : std::uint8_t {
     kStartsWith = 6,
     kEndsWith = 7,
     kRegex = 8,     ///< `count` words of kTables from `operand`: see regex_match.hpp
-    kNumberIs = 9,  ///< numbers only; `operand` holds the constant, Instruction::constant its type
+    kNumberIs = 9,     ///< numbers only; `operand` holds the constant, Instruction::constant its type
     kNumberAbove = 10,
-    kNumberBelow = 11,
-    kDateAfter = 12,  ///< RFC 3339 text or integer ms; `operand` is ms since 1970, an int64
-    kDateBefore = 13,
-    kSemverIs = 14,  ///< strings only; text `operand` is a valid version
-    kSemverAbove = 15,
-    kSemverBelow = 16,
+    kNumberAtLeast = 11,
+    kNumberBelow = 12,
+    kNumberAtMost = 13,
+    kDateAfter = 14,   ///< RFC 3339 text or integer ms; `operand` is ms since 1970, an int64
+    kDateBefore = 15,
+    kSemverIs = 16,    ///< strings only; text `operand` is a valid version
+    kSemverAbove = 17,
+    kSemverAtLeast = 18,
+    kSemverBelow = 19,
+    kSemverAtMost = 20,
 };
-inline constexpr std::uint8_t kOperationCount = 17;
+inline constexpr std::uint8_t kOperationCount = 21;
 
 /// Bits of Instruction::traits.
 enum InstructionTrait : std::uint8_t {
@@ -147,14 +151,16 @@ enum class ServeKind : std::uint8_t {
 ///        6    1 serve        ServeKind
 ///        7    1 variant      number of the flag's variant, from 0
 ///        8    4 gate_end     as FlagRecord::gate_end
-///       12    4 reserved     zero
+///       12    4 program_end  its instructions are those from the end of the audience, or of the
+///       rule
+///                            before, up to this many from the program's first; for people
 struct RuleRecord {
     std::uint32_t name_offset;
     std::uint16_t name_size;
     std::uint8_t serve;
     std::uint8_t variant;
     std::uint32_t gate_end;
-    std::uint32_t reserved;
+    std::uint32_t program_end;
 };
 
 enum class RequirementKind : std::uint8_t { kOff = 0, kOn = 1, kVariant = 2 };
