@@ -125,6 +125,7 @@ struct ConditionSizes {
     std::size_t set_entries = 0;   ///< values of IN and NOT_IN
     std::size_t strings_size = 0;  ///< bytes of names and of other values
     std::size_t name_size = 0;     ///< bytes of the longest attribute's name
+    std::size_t value_size = 0;    ///< bytes of the longest value
 };
 
 void measure(const std::vector<Condition>& conditions, std::size_t depth, ConditionSizes& sizes) {
@@ -142,6 +143,7 @@ void measure(const std::vector<Condition>& conditions, std::size_t depth, Condit
         sizes.strings_size += condition.attribute.size();
         for (const std::string& value : condition.values) {
             sizes.strings_size += is_set && condition.values.size() > 1 ? 0 : value.size();
+            sizes.value_size = std::max(sizes.value_size, value.size());
         }
         measure(condition.children, depth + 1, sizes);
     }
@@ -167,6 +169,7 @@ std::optional<FlagProblem> check_targeting(const FlagDefinition& flag) {
         Limit{"segments.layer", slot_ranges, kSlotRangeCountMax, "ranges of slots"},
         Limit{"segments", sizes.depth, kConditionDepthMax, "levels of any, all and not"},
         Limit{"segments", sizes.name_size, kAttributeNameSizeMax, "bytes in an attribute's name"},
+        Limit{"segments", sizes.value_size, kListedTextSizeMax, "bytes in one value"},
         Limit{"segments", sizes.set_entries, kSetEntryCountMax, "values in all lists"},
         Limit{"segments", sizes.strings_size, kFlagStringsSizeMax, "bytes of text"}};
     if (auto problem = check_all(flag, limits)) {

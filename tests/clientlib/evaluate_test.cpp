@@ -206,7 +206,7 @@ TEST(EvaluateTest, TraceShowsHashBucketAndRange) {
     StepLog log;
     evaluate(published.view, *published.find("chat"), context, log);
     const auto rollout = std::find_if(log.steps.begin(), log.steps.end(), [](const auto& kept) {
-        return kept.step.rule == Rule::kRollout;
+        return kept.step.rule == DecisionRule::kRollout;
     });
     ASSERT_NE(rollout, log.steps.end());
     EXPECT_EQ(rollout->unit, "42");

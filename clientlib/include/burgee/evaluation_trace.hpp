@@ -12,7 +12,7 @@
 namespace burgee {
 
 /// The rules in the order in which they are asked; the first that decides wins.
-enum class Rule : std::uint8_t {
+enum class DecisionRule : std::uint8_t {
     kStatus = 1,    ///< disabled?
     kExpiry = 2,    ///< expired on database time?
     kRequires = 3,  ///< does another flag answer as wanted?
@@ -27,31 +27,31 @@ enum class Rule : std::uint8_t {
     kVariant = 12,  ///< whose range holds the bucket?
 };
 
-constexpr std::string_view to_string(Rule rule) noexcept {
+constexpr std::string_view to_string(DecisionRule rule) noexcept {
     switch (rule) {
-        case Rule::kStatus:
+        case DecisionRule::kStatus:
             return "status";
-        case Rule::kExpiry:
+        case DecisionRule::kExpiry:
             return "expiry";
-        case Rule::kRequires:
+        case DecisionRule::kRequires:
             return "requires";
-        case Rule::kExclude:
+        case DecisionRule::kExclude:
             return "exclude";
-        case Rule::kInclude:
+        case DecisionRule::kInclude:
             return "include";
-        case Rule::kAudience:
+        case DecisionRule::kAudience:
             return "audience";
-        case Rule::kRules:
+        case DecisionRule::kRules:
             return "rules";
-        case Rule::kEnabled:
+        case DecisionRule::kEnabled:
             return "enabled";
-        case Rule::kUnit:
+        case DecisionRule::kUnit:
             return "unit";
-        case Rule::kLayer:
+        case DecisionRule::kLayer:
             return "layer";
-        case Rule::kRollout:
+        case DecisionRule::kRollout:
             return "rollout";
-        case Rule::kVariant:
+        case DecisionRule::kVariant:
             return "variant";
     }
     return "unknown";
@@ -67,7 +67,7 @@ enum class Draw : std::uint8_t {
 
 /// One rule and its outcome. Texts live only for the call that hands the step over.
 struct TraceStep {
-    Rule rule{};
+    DecisionRule rule{};
     bool has_decided = false;    ///< this rule gave the answer
     bool is_enabled = false;     ///< the answer, if it has decided
     std::string_view attribute;  ///< whose value is the unit; empty when there is none

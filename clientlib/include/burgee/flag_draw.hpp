@@ -58,18 +58,18 @@ public:
         return {hash, bucket_of_hash(hash), Draw::kXxh3};
     }
 
-    TraceStep step_of(Rule rule) const noexcept {
+    TraceStep step_of(DecisionRule rule) const noexcept {
         TraceStep step;
         step.rule = rule;
         step.attribute = unit_.attribute_name();
         step.unit = unit_.text();
-        if (rule == Rule::kExclude || rule == Rule::kInclude) {
+        if (rule == DecisionRule::kExclude || rule == DecisionRule::kInclude) {
             step.hash = hash64(unit_.text());
         }
         return step;
     }
 
-    TraceStep step_of(Rule rule, const Drawn& drawn, std::uint64_t seed) const noexcept {
+    TraceStep step_of(DecisionRule rule, const Drawn& drawn, std::uint64_t seed) const noexcept {
         TraceStep step = step_of(rule);
         step.draw = drawn.how;
         step.hash = drawn.hash;
@@ -85,7 +85,7 @@ public:
 
     /// The step that chose variant number + 1 `variant` of the snapshot.
     TraceStep variant_step(const Drawn& drawn, std::uint32_t variant) const noexcept {
-        TraceStep step = step_of(Rule::kVariant, drawn, flag_.variant_seed);
+        TraceStep step = step_of(DecisionRule::kVariant, drawn, flag_.variant_seed);
         step.has_decided = true;
         step.is_enabled = variant != 0;
         const VariantRecord* chosen = variant == 0 ? nullptr : view_.variant(variant - 1);

@@ -33,13 +33,13 @@ public:
 
     Answer decide() noexcept {
         if (status() == Status::kDisabled || flag_.status >= kStatusCount) {
-            return decided(Rule::kStatus, false, Reason::kDisabled);
+            return decided(DecisionRule::kStatus, false, Reason::kDisabled);
         }
-        passed(Rule::kStatus);
+        passed(DecisionRule::kStatus);
         if (has_trait(kTraitExpired)) {
-            return decided(Rule::kExpiry, false, Reason::kExpired);
+            return decided(DecisionRule::kExpiry, false, Reason::kExpired);
         }
-        passed(Rule::kExpiry);
+        passed(DecisionRule::kExpiry);
         if (targeting_ != nullptr) {
             const Answer answer = decide_by_targeting();
             if (answer.reason != kUndecided) {
@@ -47,16 +47,16 @@ public:
             }
         }
         if (status() == Status::kEnabled) {
-            return decided(Rule::kEnabled, true, Reason::kStatic);
+            return decided(DecisionRule::kEnabled, true, Reason::kStatic);
         }
         if (needs_unit() && !draw_.unit().exists()) {
-            return decided(Rule::kUnit, false, Reason::kTargetingKeyMissing);
+            return decided(DecisionRule::kUnit, false, Reason::kTargetingKeyMissing);
         }
-        passed(Rule::kUnit);
+        passed(DecisionRule::kUnit);
         if (has_layer() && !is_slot_ours()) {
             return answer_of(false, Reason::kLayer);
         }
-        return split(Rule::kRollout, flag_.gate_end, Reason::kSplit);
+        return split(DecisionRule::kRollout, flag_.gate_end, Reason::kSplit);
     }
 
 private:
@@ -79,10 +79,10 @@ private:
         if (!are_requirements_met()) {
             return answer_of(false, Reason::kPrerequisiteFailed);
         }
-        if (is_listed(Rule::kExclude)) {
-            return decided(Rule::kExclude, false, Reason::kExcluded);
+        if (is_listed(DecisionRule::kExclude)) {
+            return decided(DecisionRule::kExclude, false, Reason::kExcluded);
         }
-        if (is_listed(Rule::kInclude)) {
+        if (is_listed(DecisionRule::kInclude)) {
             return included();
         }
         if (targeting_->program_count == 0) {
@@ -92,10 +92,10 @@ private:
             RuleInterpreter<Trace>(view_, context_, budget_, trace_)
                 .run(targeting_->program_first, targeting_->program_count);
         if (outcome == kOutcomeOutOfAudience) {
-            return decided(Rule::kAudience, false, Reason::kOutOfAudience);
+            return decided(DecisionRule::kAudience, false, Reason::kOutOfAudience);
         }
         if (targeting_->audience_end != 0) {
-            passed(Rule::kAudience);
+            passed(DecisionRule::kAudience);
         }
         return outcome >= kOutcomeFirstRule ? serve(outcome - kOutcomeFirstRule)
                                             : answer_of(false, kUndecided);
@@ -128,7 +128,7 @@ private:
             --budget_.requirement_depth;
         }
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(Rule::kRequires);
+            TraceStep step = draw_.step_of(DecisionRule::kRequires);
             step.subject = view_.text(requirement.flag_offset, requirement.flag_size);
             step.number = number;
             step.is_met = is_met;
@@ -156,8 +156,8 @@ private:
     }
 
     /// Whether the unit is in the flag's list for `rule`. No unit is in no list.
-    bool is_listed(Rule rule) noexcept {
-        const bool is_exclude = rule == Rule::kExclude;
+    bool is_listed(DecisionRule rule) noexcept {
+        const bool is_exclude = rule == DecisionRule::kExclude;
         const std::uint32_t first =
             is_exclude ? targeting_->exclude_first : targeting_->include_first;
         const std::uint32_t count =
@@ -181,9 +181,9 @@ private:
     /// and was not randomised all the same.
     Answer included() noexcept {
         if (!is_ab_test()) {
-            return decided(Rule::kInclude, true, Reason::kIncluded);
+            return decided(DecisionRule::kInclude, true, Reason::kIncluded);
         }
-        passed(Rule::kInclude);
+        passed(DecisionRule::kInclude);
         Answer answer = choose_variant(draw_.draw(flag_.variant_seed), Reason::kIncluded);
         answer.in_experiment = false;
         return answer;
@@ -201,7 +201,7 @@ private:
             kind == ServeKind::kRollout || (kind == ServeKind::kOn && is_ab_test());
         if (is_drawn && draw_.draws_by_unit() && !draw_.unit().exists()) {
             matched(rule, number, false);
-            return decided(Rule::kUnit, false, Reason::kTargetingKeyMissing);
+            return decided(DecisionRule::kUnit, false, Reason::kTargetingKeyMissing);
         }
         matched(rule, number, !is_drawn);
         switch (kind) {
@@ -210,7 +210,7 @@ private:
                            ? choose_variant(draw_.draw(flag_.variant_seed), Reason::kRuleMatch)
                            : answer_of(true, Reason::kRuleMatch);
             case ServeKind::kRollout:
-                return split(Rule::kRollout, rule.gate_end, Reason::kRuleMatch);
+                return split(DecisionRule::kRollout, rule.gate_end, Reason::kRuleMatch);
             case ServeKind::kVariant:
                 return given_variant(rule);
             case ServeKind::kOff:
@@ -222,7 +222,7 @@ private:
     void matched([[maybe_unused]] const RuleRecord& rule, [[maybe_unused]] std::uint64_t number,
                  [[maybe_unused]] bool has_decided) noexcept {
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(Rule::kRules);
+            TraceStep step = draw_.step_of(DecisionRule::kRules);
             step.subject = view_.text(rule.name_offset, rule.name_size);
             step.number = static_cast<std::uint32_t>(number);
             step.has_decided = has_decided;
@@ -248,7 +248,7 @@ private:
         const std::uint32_t slot = bucket_of_hash(hash) / kBucketsPerSlot;
         const bool is_ours = has_slot(slot);
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(Rule::kLayer);
+            TraceStep step = draw_.step_of(DecisionRule::kLayer);
             step.subject = view_.text(targeting_->layer_name);
             step.draw = Draw::kXxh3;
             step.seed = targeting_->layer_seed;
@@ -278,7 +278,7 @@ private:
     }
 
     /// The rollout bucket against `gate_end`, then, on an ab_test flag, the variant.
-    Answer split(Rule rule, std::uint32_t gate_end, Reason reason) noexcept {
+    Answer split(DecisionRule rule, std::uint32_t gate_end, Reason reason) noexcept {
         const bool is_drawn = is_ab_test() || !draw_.is_fixed(gate_end);
         const Drawn drawn = is_drawn ? draw_.draw(flag_.rollout_seed) : Drawn{};
         const bool is_inside = is_drawn ? drawn.bucket < gate_end : gate_end != 0;
@@ -306,7 +306,7 @@ private:
         return Answer{variant, reason, variant != 0, variant != 0};
     }
 
-    Answer decided(Rule rule, bool is_enabled, Reason reason) noexcept {
+    Answer decided(DecisionRule rule, bool is_enabled, Reason reason) noexcept {
         if constexpr (Trace::kEnabled) {
             TraceStep step = draw_.step_of(rule);
             step.has_decided = true;
@@ -316,7 +316,7 @@ private:
         return answer_of(is_enabled, reason);
     }
 
-    void passed([[maybe_unused]] Rule rule) noexcept {
+    void passed([[maybe_unused]] DecisionRule rule) noexcept {
         if constexpr (Trace::kEnabled) {
             trace_.record(draw_.step_of(rule));
         }

@@ -33,22 +33,16 @@ constexpr Finding finding_of(bool holds) noexcept {
     return holds ? Finding::kYes : Finding::kNo;
 }
 
-/// hash64() of `text` in ASCII lower case.
-inline std::uint64_t folded_hash64(std::string_view text) noexcept {
-    constexpr std::size_t kChunk = 256;  // bytes on the stack; longer texts are hashed in pieces
-    char folded[kChunk];
-    if (text.size() <= kChunk) {
-        fold_into(text, folded);
-        return hash64(std::string_view(folded, text.size()));
+/// Whether `text` in ASCII lower case is among the fingerprints. Out of line, for its buffer.
+[[gnu::noinline]] inline bool is_listed_folded(const SnapshotView& view, const Instruction& step,
+                                               std::string_view text) noexcept {
+    char folded[kListedTextSizeMax];
+    if (text.size() > sizeof folded) {
+        return false;  // no list holds longer texts
     }
-    XXH3_state_t state;
-    XXH3_64bits_reset(&state);
-    for (std::size_t offset = 0; offset < text.size(); offset += kChunk) {
-        const std::string_view piece = text.substr(offset, kChunk);
-        fold_into(piece, folded);
-        XXH3_64bits_update(&state, folded, piece.size());
-    }
-    return XXH3_64bits_digest(&state);
+    fold_into(text, folded);
+    return view.set_contains(step.operand, step.count,
+                             hash64(std::string_view(folded, text.size())));
 }
 
 /// Asks what one instruction asks of an attribute that is there.
@@ -122,8 +116,8 @@ private:
         if (step_.operation == static_cast<std::uint8_t>(Operation::kTextIs)) {
             return is_folded() ? equals_folded(text, constant_text()) : text == constant_text();
         }
-        const std::uint64_t fingerprint = is_folded() ? folded_hash64(text) : hash64(text);
-        return view_.set_contains(step_.operand, step_.count, fingerprint);
+        return is_folded() ? is_listed_folded(view_, step_, text)
+                           : view_.set_contains(step_.operand, step_.count, hash64(text));
     }
 
     bool ask_part() const noexcept {

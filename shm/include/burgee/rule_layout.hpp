@@ -26,9 +26,9 @@ inline constexpr std::uint32_t kSegmentDepthMax = 8;         // segments that na
 inline constexpr std::uint32_t kSegmentCountMax = 65'536;    // of one snapshot
 inline constexpr std::uint32_t kSegmentNameSizeMax = 256;    // bytes of strict UTF-8
 inline constexpr std::uint32_t kAttributeNameSizeMax = 256;  // bytes of strict UTF-8
+inline constexpr std::uint32_t kListedTextSizeMax = 4'096;   // bytes of a value of IN; by feel
 inline constexpr std::uint32_t kSlotRangeCountMax = 5'000;   // every second slot of a layer
 inline constexpr std::uint32_t kLayerSlotCount = 10'000;     // slot = bucket / 100
-inline constexpr std::uint32_t kRegexStateCountMax = 4'096;  // of one pattern's table
 /// Instructions that one question may take, prerequisites and segments included. A question that
 /// needs more answers as if the rest did not match.
 inline constexpr std::uint32_t kStepCountMax = 1U << 20U;
@@ -78,14 +78,14 @@ enum class Operation : std::uint8_t {
     kStartsWith = 6,
     kEndsWith = 7,
     kRegex = 8,     ///< `count` words of kTables from `operand`: see regex_match.hpp
-    kNumberIs = 9,     ///< numbers only; `operand` holds the constant, Instruction::constant its type
+    kNumberIs = 9,  ///< numbers only; `operand` holds the constant, Instruction::constant its type
     kNumberAbove = 10,
     kNumberAtLeast = 11,
     kNumberBelow = 12,
     kNumberAtMost = 13,
-    kDateAfter = 14,   ///< RFC 3339 text or integer ms; `operand` is ms since 1970, an int64
+    kDateAfter = 14,  ///< RFC 3339 text or integer ms; `operand` is ms since 1970, an int64
     kDateBefore = 15,
-    kSemverIs = 16,    ///< strings only; text `operand` is a valid version
+    kSemverIs = 16,  ///< strings only; text `operand` is a valid version
     kSemverAbove = 17,
     kSemverAtLeast = 18,
     kSemverBelow = 19,
