@@ -43,6 +43,7 @@ struct CollectSteps {
         steps.push_back({step, std::string(step.attribute), std::string(step.unit),
                          std::string(step.salt), std::string(step.variant)});
     }
+    void record(const ConstraintStep& /*step*/) {}
 };
 
 struct Explanation {

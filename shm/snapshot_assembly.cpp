@@ -167,6 +167,7 @@ private:
             variant.config_first += base(Part::kConfig);
         });
         take(from, config_, Part::kConfig, counts, [&](ConfigField& field) {
+            field.path_offset += base(Part::kStrings);
             if (field.type == static_cast<std::uint8_t>(ConfigType::kString)) {
                 field.value += base(Part::kStrings);  // the low half, which cannot carry
             }

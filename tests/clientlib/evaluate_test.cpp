@@ -27,6 +27,7 @@ struct StepLog {
     void record(const TraceStep& step) {
         steps.push_back({step, std::string(step.unit), std::string(step.variant)});
     }
+    void record(const ConstraintStep& /*step*/) {}
 };
 
 template <typename Value>
