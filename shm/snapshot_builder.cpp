@@ -263,6 +263,7 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
     }
     remember_expiry(slot);
     remember_requirements(slot);
+    waiting_.erase(flag.name);
     flag_problems_.erase(flag.name);
     touched_.push_back(name_hash);
 }

@@ -44,8 +44,10 @@ TEST(FingerprintSetTest, FindsExactlyWhatIsThere) {
 
 TEST(FingerprintSetTest, FindsExactlyInCrowdedLists) {
     std::mt19937_64 random(random_seed());
-    for (const std::uint64_t span : {1'000ULL, 1ULL << 33U, 1ULL << 50U}) {
-        for (const std::uint64_t base : {0ULL, UINT64_MAX / 3, UINT64_MAX - (1ULL << 51U)}) {
+    const std::vector<std::uint64_t> spans{1'000, 1ULL << 33U, 1ULL << 50U};
+    const std::vector<std::uint64_t> bases{0, UINT64_MAX / 3, UINT64_MAX - (1ULL << 51U)};
+    for (const std::uint64_t span : spans) {
+        for (const std::uint64_t base : bases) {
             std::set<std::uint64_t> entries;
             for (int number = 0; number < 500; ++number) {
                 entries.insert(base + random() % span);
