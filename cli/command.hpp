@@ -24,12 +24,21 @@ using Target =
     std::variant<bool*, std::string*, std::optional<std::string>*, std::optional<double>*,
                  std::optional<std::int64_t>*, std::vector<std::string>*>;
 
+/// Which numbers make sense by themselves, whatever else is said.
+struct NumberRange {
+    double least;
+    double most;
+    bool is_least_excluded = false;
+};
+
 struct Argument {
     std::string name;  ///< "--rollout" or "-u,--user"; without dashes it is positional: "NAME"
     Target target;     ///< must outlive the parsing: the command's `run` owns it
     std::string help;  ///< one line, no full stop
     bool is_required = false;
     std::vector<std::string> choices = {};  ///< empty: any text
+    std::optional<NumberRange> range = {};  ///< of a number; nothing: any finite one
+    bool is_path = false;                   ///< any bytes; every other text must be UTF-8
 };
 
 struct Command {

@@ -5,8 +5,14 @@
 namespace burgee::cli {
 namespace {
 
-ExitCode exit_code_of(sync::SyncErrorKind kind) {
-    switch (kind) {
+// A value that is wrong by itself is the caller's mistake, also where only the server can tell.
+constexpr const char* kNoTime[] = {"22007", "22008"};  // SQLSTATE: no time, or one out of range
+
+ExitCode exit_code_of(const sync::SyncError& error) {
+    if (error.sqlstate == kNoTime[0] || error.sqlstate == kNoTime[1]) {
+        return ExitCode::kUsage;
+    }
+    switch (error.kind) {
         case sync::SyncErrorKind::kUnreachable:
         case sync::SyncErrorKind::kRefused:
         case sync::SyncErrorKind::kBusy:
@@ -39,7 +45,7 @@ sync::PgOptions database_options(const Terminal& terminal) {
 }
 
 Failure failure_of(const sync::SyncError& error) {
-    return Failure(exit_code_of(error.kind), error.message + advice_for(error.kind));
+    return Failure(exit_code_of(error), error.message + advice_for(error.kind));
 }
 
 }  // namespace burgee::cli

@@ -13,14 +13,14 @@ namespace {
 
 std::string report_json(const sync::MigrationReport& report, bool is_dry_run) {
     JsonWriter json;
-    json.begin_object().key("is_dry_run").value(is_dry_run);
-    json.key("version_before").value(report.version_before);
-    json.key("version_after").value(report.version_after).key("applied").begin_array();
+    json.begin_object().member("is_dry_run", is_dry_run);
+    json.member("version_before", report.version_before);
+    json.member("version_after", report.version_after).key("applied").begin_array();
     for (const sync::Migration& migration : report.applied) {
-        json.begin_object().key("version").value(migration.version);
-        json.key("file").value(migration.file_name);
+        json.begin_object().member("version", migration.version);
+        json.member("file", migration.file_name);
         if (is_dry_run) {
-            json.key("sql").value(migration.sql);
+            json.member("sql", migration.sql);
         }
         json.end_object();
     }

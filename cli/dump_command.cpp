@@ -10,6 +10,7 @@
 #include "cli/hexadecimal.hpp"
 #include "cli/publication.hpp"
 #include "cli/snapshot_file.hpp"
+#include "cli/snapshot_flag.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
 #include "shm/json_text.hpp"
@@ -43,21 +44,6 @@ std::string traits_of(const FlagRecord& flag) {
     return names;
 }
 
-/// Calls `use` for each variant of `flag` that the view can reach.
-template <typename Use>
-void for_each_variant(const SnapshotView& view, const FlagRecord& flag, Use&& use) {
-    for (std::uint32_t number = 0; number < flag.variant_count; ++number) {
-        const VariantRecord* variant = view.variant(std::uint64_t{flag.variants_first} + number);
-        if (variant != nullptr) {
-            use(*variant);
-        }
-    }
-}
-
-const ExperimentRecord* experiment_of(const SnapshotView& view, const FlagRecord& flag) {
-    return flag.experiment == 0 ? nullptr : view.experiment(flag.experiment - 1);
-}
-
 std::string experiment_name(const SnapshotView& view, const FlagRecord& flag) {
     const ExperimentRecord* experiment = experiment_of(view, flag);
     return experiment == nullptr
@@ -66,20 +52,20 @@ std::string experiment_name(const SnapshotView& view, const FlagRecord& flag) {
 }
 
 void write_flag(JsonWriter& json, const SnapshotView& view, const FlagRecord& flag) {
-    json.begin_object().key("name").value(view.name(flag));
-    json.key("name_hash").value(hexadecimal(flag.name_hash));
-    json.key("status").value(to_string(static_cast<Status>(flag.status)));
-    json.key("gate_end").value(std::uint64_t{flag.gate_end});
-    json.key("traits").value(traits_of(flag)).key("revision").value(flag.revision);
-    json.key("rollout_seed").value(hexadecimal(flag.rollout_seed));
-    json.key("variant_seed").value(hexadecimal(flag.variant_seed));
+    json.begin_object().member("name", view.name(flag));
+    json.member("name_hash", hexadecimal(flag.name_hash));
+    json.member("status", to_string(static_cast<Status>(flag.status)));
+    json.member("gate_end", std::uint64_t{flag.gate_end});
+    json.member("traits", traits_of(flag)).member("revision", flag.revision);
+    json.member("rollout_seed", hexadecimal(flag.rollout_seed));
+    json.member("variant_seed", hexadecimal(flag.variant_seed));
     json.key("experiment");
     experiment_of(view, flag) == nullptr ? json.null() : json.value(experiment_name(view, flag));
     json.key("variants").begin_array();
     for_each_variant(view, flag, [&](const VariantRecord& variant) {
-        json.begin_object().key("name").value(view.name(variant));
-        json.key("weight_ppm").value(std::uint64_t{variant.weight_ppm});
-        json.key("range_end").value(std::uint64_t{variant.range_end});
+        json.begin_object().member("name", view.name(variant));
+        json.member("weight_ppm", std::uint64_t{variant.weight_ppm});
+        json.member("range_end", std::uint64_t{variant.range_end});
         const std::string_view config = view.text(variant.json_offset, variant.json_size);
         json.key("config_overrides");
         config.empty() ? json.raw("{}") : json.raw(config);
@@ -92,22 +78,22 @@ std::string dump_json(const SnapshotView& view, const std::string& origin,
                       std::string_view problem) {
     const SnapshotHeader& header = view.header();
     JsonWriter json;
-    json.begin_object().key("origin").value(origin);
-    json.key("layout_major").value(std::uint64_t{header.layout_major});
-    json.key("layout_minor").value(std::uint64_t{header.layout_minor});
-    json.key("size_bytes").value(header.size_bytes).key("generation").value(header.generation);
-    json.key("revision").value(header.revision);
-    json.key("database_unix_ms").value(header.database_unix_ms);
-    json.key("content_hash").value(hexadecimal(header.content_hash));
-    json.key("source_id").value(hexadecimal(header.source_id));
+    json.begin_object().member("origin", origin);
+    json.member("layout_major", std::uint64_t{header.layout_major});
+    json.member("layout_minor", std::uint64_t{header.layout_minor});
+    json.member("size_bytes", header.size_bytes).member("generation", header.generation);
+    json.member("revision", header.revision);
+    json.member("database_unix_ms", header.database_unix_ms);
+    json.member("content_hash", hexadecimal(header.content_hash));
+    json.member("source_id", hexadecimal(header.source_id));
     json.key("problem");
     problem.empty() ? json.null() : json.value(problem);
     json.key("sections").begin_array();
     for (std::uint64_t number = 0; view.section(number) != nullptr; ++number) {
         const SectionEntry& section = *view.section(number);
-        json.begin_object().key("type").value(section_name(section.type));
-        json.key("offset").value(section.offset).key("size_bytes").value(section.size_bytes);
-        json.key("checksum").value(hexadecimal(section.checksum)).end_object();
+        json.begin_object().member("type", section_name(section.type));
+        json.member("offset", section.offset).member("size_bytes", section.size_bytes);
+        json.member("checksum", hexadecimal(section.checksum)).end_object();
     }
     json.end_array().key("flags").begin_array();
     for (std::uint64_t number = 0; number < view.flag_count(); ++number) {
@@ -202,7 +188,13 @@ std::vector<Command> dump_commands() {
              "dump",
              "Prints a snapshot and checks every checksum in it",
              {"burgee dump", "burgee dump /var/lib/burgee/lkg.L1 -o json"},
-             {{"FILE", path.get(), "a snapshot file (default: the one that is announced)"}},
+             {{"FILE",
+               path.get(),
+               "a snapshot file (default: the one that is announced)",
+               false,
+               {},
+               {},
+               true}},
              [path](Terminal& terminal) { return run(*path, terminal); }}};
 }
 

@@ -22,8 +22,8 @@ struct Options {
 
 std::string evaluation_json(const Evaluation& answer, const std::string& flag) {
     JsonWriter json;
-    json.begin_object().key("flag").value(flag).key("enabled").value(answer.enabled());
-    json.key("reason").value(to_string(answer.reason())).key("variant");
+    json.begin_object().member("flag", flag).member("enabled", answer.enabled());
+    json.member("reason", to_string(answer.reason())).key("variant");
     const std::string_view variant = answer.variant();
     variant.empty() ? json.null() : json.value(variant);
     const Config config = answer.config();
@@ -31,8 +31,11 @@ std::string evaluation_json(const Evaluation& answer, const std::string& flag) {
     const Experiment experiment = answer.experiment();
     json.key("experiment");
     experiment.exists() ? json.value(experiment.name) : json.null();
-    json.key("in_experiment").value(answer.in_experiment());
-    json.key("revision").value(answer.revision()).key("generation").value(answer.generation());
+    // The client's in_experiment() is about chance alone; whoever reads this key expects somebody
+    // who counts.
+    json.member("in_experiment", experiment.exists() && answer.in_experiment());
+    json.member("is_randomised", answer.in_experiment());
+    json.member("revision", answer.revision()).member("generation", answer.generation());
     return json.end_object().take();
 }
 

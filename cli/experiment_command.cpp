@@ -4,17 +4,20 @@
 
 #include "cli/command.hpp"
 #include "cli/database.hpp"
+#include "cli/flag_lookup.hpp"
 #include "cli/instant.hpp"
-#include "cli/json_parts.hpp"
-#include "cli/table.hpp"
-#include "shm/json_text.hpp"
+#include "cli/record_view.hpp"
+#include "cli/suggestion.hpp"
 #include "sync/experiment_store.hpp"
+#include "sync/json_check.hpp"
 
 namespace burgee::cli {
 namespace {
 
 using sync::ExperimentChange;
 using sync::ExperimentRow;
+
+constexpr double kDaysMax = 3'650;  // as the store has it
 
 struct Options {
     std::string experiment;
@@ -23,14 +26,26 @@ struct Options {
     std::vector<std::string> metrics;
     std::optional<double> days;
     std::string why;
+    bool is_dry = false;
+
+    [[nodiscard]] sync::WriteMode mode() const {
+        return is_dry ? sync::WriteMode::kDryRun : sync::WriteMode::kCommit;
+    }
 };
 
 /// "conversion" becomes a name, a JSON object stays one: {"name": "revenue", "total": true}.
+/// Throws Failure kUsage for what begins as an object and is none.
 std::string metrics_json(const std::vector<std::string>& metrics) {
     JsonWriter json(JsonWriter::Style::kCompact);
     json.begin_array();
     for (const std::string& metric : metrics) {
-        json_members(metric) ? json.raw(metric) : json.value(metric);
+        if (!metric.starts_with("{")) {
+            json.value(metric);
+        } else if (const auto complaint = sync::json_complaint(metric, sync::JsonShape::kObject)) {
+            throw Failure(ExitCode::kUsage, "--metric " + *complaint);
+        } else {
+            json.raw(metric);
+        }
     }
     return json.end_array().take();
 }
@@ -43,15 +58,19 @@ std::string join(const std::vector<std::string>& texts) {
     return all;
 }
 
+std::string end_text(const ExperimentRow& row) {
+    return row.end_unix_ms ? instant_text(*row.end_unix_ms) : "open";
+}
+
 void write_row(JsonWriter& json, const ExperimentRow& row) {
-    json.begin_object().key("id").value(sync::to_text(row.id)).key("name").value(row.name);
-    json.key("flag").value(row.flag_name).key("flag_status").value(row.flag_status);
-    json.key("hypothesis").value(row.hypothesis);
+    json.begin_object().member("id", sync::to_text(row.id)).member("name", row.name);
+    json.member("flag", row.flag_name).member("flag_status", row.flag_status);
+    json.member("hypothesis", row.hypothesis);
     json.key("success_metrics").raw(row.success_metrics_json);
-    json.key("status").value(row.status).key("phase").value(std::uint64_t{row.phase});
-    json.key("start_date").value(instant_text(row.start_unix_ms)).key("end_date");
+    json.member("status", row.status).member("phase", std::uint64_t{row.phase});
+    json.member("start_date", instant_text(row.start_unix_ms)).key("end_date");
     row.end_unix_ms ? json.value(instant_text(*row.end_unix_ms)) : json.null();
-    json.key("created_at").value(instant_text(row.created_unix_ms));
+    json.member("created_at", instant_text(row.created_unix_ms));
     json.key("variants").begin_array();
     for (const std::string& variant : row.variants) {
         json.value(variant);
@@ -59,43 +78,103 @@ void write_row(JsonWriter& json, const ExperimentRow& row) {
     json.end_array().end_object();
 }
 
-ExitCode print_one(const ExperimentRow& row, Terminal& terminal) {
+std::vector<Field> experiment_fields(const ExperimentRow& row) {
+    return {{"name", row.name},
+            {"id", sync::to_text(row.id)},
+            {"flag", row.flag_name + " (" + row.flag_status + ")"},
+            {"variants", join(row.variants)},
+            {"hypothesis", row.hypothesis},
+            {"metrics", row.success_metrics_json},
+            {"status", row.status},
+            {"phase", std::to_string(row.phase)},
+            {"start", instant_text(row.start_unix_ms)},
+            {"end", end_text(row)}};
+}
+
+ListView<ExperimentRow> experiment_list_view() {
+    ListView<ExperimentRow> view;
+    view.columns = {{"NAME"}, {"FLAG"}, {"STATUS"}, {"VARIANTS"}, {"START"}, {"END"}};
+    view.wide_columns = {{"ID"}, {"PHASE", Column::Align::kRight}, {"HYPOTHESIS"}};
+    view.name = [](const ExperimentRow& row) { return row.name; };
+    view.cells = [](const ExperimentRow& row) {
+        return std::vector<std::string>{row.name,
+                                        row.flag_name,
+                                        row.status,
+                                        join(row.variants),
+                                        instant_text(row.start_unix_ms),
+                                        end_text(row),
+                                        sync::to_text(row.id),
+                                        std::to_string(row.phase),
+                                        row.hypothesis};
+    };
+    view.write = write_row;
+    return view;
+}
+
+ExitCode print_one(const ExperimentRow& row, const Terminal& terminal) {
+    print_record(terminal, row.name, experiment_fields(row),
+                 [&row](JsonWriter& json) { write_row(json, row); });
+    return ExitCode::kOk;
+}
+
+/// What a dry run found: the fields that would differ, or all of a new experiment.
+ExitCode print_dry_run(const std::optional<ExperimentRow>& before, const ExperimentRow& after,
+                       const Terminal& terminal) {
     if (terminal.is_json()) {
         JsonWriter json;
-        write_row(json, row);
-        terminal.print_line(json.take());
-        return ExitCode::kOk;
+        json.begin_object().member("is_dry_run", true).key("before");
+        before ? write_row(json, *before) : static_cast<void>(json.null());
+        json.key("after");
+        write_row(json, after);
+        terminal.print_line(json.end_object().take());
+    } else if (terminal.is_name()) {
+        terminal.print_line(printable(after.name));
+    } else {
+        std::vector<Field> old_fields;
+        if (before) {
+            old_fields = experiment_fields(*before);
+        }
+        std::vector<Field> new_fields = experiment_fields(after);
+        if (!before) {  // the id is drawn anew when it is done in earnest
+            std::erase_if(new_fields, [](const Field& field) { return field.name == "id"; });
+        }
+        terminal.print_line(printable(after.name) +
+                            (before ? " would change" : " would be created"));
+        print_differences(terminal, old_fields, new_fields);
     }
-    if (terminal.is_name()) {
-        terminal.print_line(printable(row.name));
-        return ExitCode::kOk;
-    }
-    const std::vector<std::pair<const char*, std::string>> fields{
-        {"name", row.name},
-        {"id", sync::to_text(row.id)},
-        {"flag", row.flag_name + " (" + row.flag_status + ")"},
-        {"variants", join(row.variants)},
-        {"hypothesis", row.hypothesis},
-        {"metrics", row.success_metrics_json},
-        {"status", row.status},
-        {"phase", std::to_string(row.phase)},
-        {"start", instant_text(row.start_unix_ms)},
-        {"end", row.end_unix_ms ? instant_text(*row.end_unix_ms) : "open"}};
-    for (const auto& [name, value] : fields) {
-        std::string line(name);
-        line.resize(12, ' ');
-        terminal.print_line(line + (value.empty() ? "-" : printable(value)));
-    }
+    terminal.advise("nothing was changed; the same without --dry-run does it");
     return ExitCode::kOk;
+}
+
+/// As take(), but "not found" suggests another experiment.
+ExperimentRow take_experiment(sync::PgSession& session, sync::SyncResult<ExperimentRow> result,
+                              const std::string& name) {
+    if (result.has_error() && result.error().kind == sync::SyncErrorKind::kNotFound) {
+        std::vector<std::string> names;
+        const auto rows = sync::list_experiments(session);
+        for (const ExperimentRow& row : rows ? *rows : std::vector<ExperimentRow>{}) {
+            names.push_back(row.name);
+        }
+        throw Failure(ExitCode::kNotFound,
+                      printable(result.error().message) + did_you_mean(name, names));
+    }
+    return take(std::move(result));
 }
 
 ExitCode create(const Options& options, Terminal& terminal) {
     sync::NewExperiment wanted = options.wanted;
+    if (wanted.name.empty()) {
+        throw Failure(ExitCode::kUsage, "--name is empty: give the experiment a name");
+    }
     wanted.success_metrics_json = metrics_json(options.metrics);
     wanted.days = options.days.value_or(wanted.days);
     wanted.why = options.why;
     sync::PgSession session(database_options(terminal));
-    const ExperimentRow row = take(sync::create_experiment(session, wanted));
+    const ExperimentRow row = take_flag(
+        session, sync::create_experiment(session, wanted, options.mode()), wanted.flag_name);
+    if (options.is_dry) {
+        return print_dry_run(std::nullopt, row, terminal);
+    }
     print_one(row, terminal);
     terminal.advise("next: burgee results " + printable(row.name));
     return ExitCode::kOk;
@@ -104,40 +183,10 @@ ExitCode create(const Options& options, Terminal& terminal) {
 ExitCode list(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
     const auto rows = take(sync::list_experiments(session, options.status));
-    if (terminal.is_json()) {
-        JsonWriter json;
-        json.begin_array();
-        for (const ExperimentRow& row : rows) {
-            write_row(json, row);
-        }
-        terminal.print_line(json.end_array().take());
-        return ExitCode::kOk;
-    }
-    std::vector<Column> columns{{"NAME"}, {"FLAG"}, {"STATUS"}, {"VARIANTS"}, {"START"}, {"END"}};
-    if (terminal.is_wide()) {
-        columns.insert(columns.end(), {{"ID"}, {"PHASE", Column::Align::kRight}, {"HYPOTHESIS"}});
-    }
-    Table table(columns);
-    for (const ExperimentRow& row : rows) {
-        std::vector<std::string> cells{row.name,
-                                       row.flag_name,
-                                       row.status,
-                                       join(row.variants),
-                                       instant_text(row.start_unix_ms),
-                                       row.end_unix_ms ? instant_text(*row.end_unix_ms) : "open"};
-        if (terminal.is_wide()) {
-            cells.insert(cells.end(),
-                         {sync::to_text(row.id), std::to_string(row.phase), row.hypothesis});
-        }
-        if (terminal.is_name()) {
-            terminal.print_line(printable(row.name));
-        }
-        table.add_row(std::move(cells));
-    }
-    if (!terminal.is_name()) {
-        terminal.print(table.text());
-    }
-    if (rows.empty()) {
+    print_list(terminal, rows, experiment_list_view());
+    if (rows.empty() && !options.status.empty()) {
+        terminal.advise("no experiment is " + options.status + "; next: burgee experiment list");
+    } else if (rows.empty()) {
         terminal.advise(
             "no experiments yet; next: burgee experiment create --flag FLAG --name NAME");
     }
@@ -146,7 +195,19 @@ ExitCode list(const Options& options, Terminal& terminal) {
 
 ExitCode show(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    return print_one(take(sync::find_experiment(session, options.experiment)), terminal);
+    return print_one(take_experiment(session, sync::find_experiment(session, options.experiment),
+                                     options.experiment),
+                     terminal);
+}
+
+ExitCode change_status(const Options& options, ExperimentChange change, Terminal& terminal) {
+    const std::string& name = options.experiment;
+    sync::PgSession session(database_options(terminal));
+    const ExperimentRow before =
+        take_experiment(session, sync::find_experiment(session, name), name);
+    const ExperimentRow after =
+        take(sync::change_experiment(session, name, change, options.why, options.mode()));
+    return options.is_dry ? print_dry_run(before, after, terminal) : print_one(after, terminal);
 }
 
 Command change_command(const std::shared_ptr<Options>& options, const char* verb,
@@ -155,14 +216,12 @@ Command change_command(const std::shared_ptr<Options>& options, const char* verb
     return {"experiment",
             verb,
             summary,
-            {start + " --why 'see the incident of Monday'", start + " -o json"},
+            {start + " --why 'see the incident of Monday'", start + " --dry-run"},
             {{"EXPERIMENT", &options->experiment, "name or id", true},
-             {"--why", &options->why, "the reason, kept in the history"}},
+             {"--why", &options->why, "the reason, kept in the history"},
+             {"--dry-run", &options->is_dry, "shows what would change, and changes nothing"}},
             [options, change](Terminal& terminal) {
-                sync::PgSession session(database_options(terminal));
-                return print_one(take(sync::change_experiment(session, options->experiment, change,
-                                                              options->why)),
-                                 terminal);
+                return change_status(*options, change, terminal);
             }};
 }
 
@@ -176,8 +235,14 @@ Command create_command(const std::shared_ptr<Options>& options) {
              {"--name", &options->wanted.name, "the experiment's name", true},
              {"--hypothesis", &options->wanted.hypothesis, "what you expect, in a sentence"},
              {"--metric", &options->metrics, "a metric that decides, by name; repeat for more"},
-             {"--days", &options->days, "planned length (default 14)"},
-             {"--why", &options->why, "the reason, kept in the history"}},
+             {"--days",
+              &options->days,
+              "planned length (default 14)",
+              false,
+              {},
+              NumberRange{0, kDaysMax, true}},
+             {"--why", &options->why, "the reason, kept in the history"},
+             {"--dry-run", &options->is_dry, "shows what would be created, and creates nothing"}},
             [options](Terminal& terminal) { return create(*options, terminal); }};
 }
 

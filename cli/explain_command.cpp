@@ -2,6 +2,7 @@
 // very evaluator that services use.
 
 #include <memory>
+#include <optional>
 
 #include <burgee/checksum.hpp>
 #include <burgee/evaluate.hpp>
@@ -55,6 +56,7 @@ struct Explanation {
     Answer answer;
     std::string variant;
     std::string config_json;
+    std::optional<std::string> experiment;  ///< the flag's active one
 };
 
 std::string draw_name(Draw draw) {
@@ -111,6 +113,9 @@ Explanation explain(const SnapshotView& view, const FlagRecord& flag, const Cont
     explanation.revision = flag.revision;
     explanation.generation = view.header().generation;
     explanation.steps = std::move(trace.steps);
+    if (const ExperimentRecord* experiment = experiment_of(view, flag)) {
+        explanation.experiment = view.text(experiment->name_offset, experiment->name_size);
+    }
     const VariantRecord* variant =
         explanation.answer.variant == 0 ? nullptr : view.variant(explanation.answer.variant - 1);
     if (variant != nullptr) {
@@ -122,36 +127,38 @@ Explanation explain(const SnapshotView& view, const FlagRecord& flag, const Cont
 
 void write_step(JsonWriter& json, const Step& step, const Explanation& explanation) {
     const TraceStep& numbers = step.numbers;
-    json.begin_object().key("rule").value(to_string(numbers.rule));
-    json.key("outcome").value(outcome(step, explanation));
-    json.key("decides").value(numbers.has_decided);
-    json.key("unit").value(step.unit).key("attribute").value(step.attribute);
+    json.begin_object().member("rule", to_string(numbers.rule));
+    json.member("outcome", outcome(step, explanation));
+    json.member("decides", numbers.has_decided);
+    json.member("unit", step.unit).member("attribute", step.attribute);
     if (numbers.draw != Draw::kNone) {
-        json.key("draw").value(draw_name(numbers.draw));
-        json.key("seed").value(hexadecimal(numbers.seed));
-        json.key("hash").value(hexadecimal(numbers.hash)).key("salt").value(step.salt);
-        json.key("bucket").value(std::uint64_t{numbers.bucket});
-        json.key("bucket_count").value(std::uint64_t{numbers.bucket_count});
-        json.key("range_begin").value(std::uint64_t{numbers.range_begin});
-        json.key("range_end").value(std::uint64_t{numbers.range_end});
+        json.member("draw", draw_name(numbers.draw));
+        json.member("seed", hexadecimal(numbers.seed));
+        json.member("hash", hexadecimal(numbers.hash)).member("salt", step.salt);
+        json.member("bucket", std::uint64_t{numbers.bucket});
+        json.member("bucket_count", std::uint64_t{numbers.bucket_count});
+        json.member("range_begin", std::uint64_t{numbers.range_begin});
+        json.member("range_end", std::uint64_t{numbers.range_end});
     }
     json.end_object();
 }
 
 std::string explanation_json(const Explanation& explanation) {
     JsonWriter json;
-    json.begin_object().key("flag").value(explanation.flag);
-    json.key("status").value(explanation.status).key("revision").value(explanation.revision);
-    json.key("generation").value(explanation.generation).key("steps").begin_array();
+    json.begin_object().member("flag", explanation.flag);
+    json.member("status", explanation.status).member("revision", explanation.revision);
+    json.member("generation", explanation.generation).key("steps").begin_array();
     for (const Step& step : explanation.steps) {
         write_step(json, step, explanation);
     }
-    json.end_array().key("enabled").value(explanation.answer.is_enabled);
-    json.key("reason").value(to_string(explanation.answer.reason));
+    json.end_array().member("enabled", explanation.answer.is_enabled);
+    json.member("reason", to_string(explanation.answer.reason));
     json.key("variant");
     explanation.variant.empty() ? json.null() : json.value(explanation.variant);
     json.key("config").raw(explanation.config_json.empty() ? "{}" : explanation.config_json);
-    json.key("in_experiment").value(explanation.answer.in_experiment);
+    json.member("experiment", explanation.experiment);
+    json.member("in_experiment", explanation.experiment && explanation.answer.in_experiment);
+    json.member("is_randomised", explanation.answer.in_experiment);
     return json.end_object().take();
 }
 
@@ -216,9 +223,14 @@ ExitCode run(const Options& options, Terminal& terminal) {
 
 std::vector<Command> explain_commands() {
     const auto options = std::make_shared<Options>();
-    std::vector<Argument> arguments{
-        {"FLAG", &options->flag, "the flag's name", true},
-        {"--file", &options->file, "a snapshot file (default: the one that is announced)"}};
+    std::vector<Argument> arguments{{"FLAG", &options->flag, "the flag's name", true},
+                                    {"--file",
+                                     &options->file,
+                                     "a snapshot file (default: the one that is announced)",
+                                     false,
+                                     {},
+                                     {},
+                                     true}};
     for (Argument& argument : context_arguments(options->context)) {
         arguments.push_back(std::move(argument));
     }

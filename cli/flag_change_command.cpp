@@ -9,6 +9,7 @@
 #include "cli/database.hpp"
 #include "cli/flag_definition.hpp"
 #include "cli/flag_lookup.hpp"
+#include "cli/flag_view.hpp"
 #include "cli/publication.hpp"
 #include "cli/table.hpp"
 #include "shm/json_text.hpp"
@@ -19,18 +20,35 @@ namespace {
 using sync::FlagStore;
 using sync::FlagWritten;
 
-constexpr double kKillTimeoutSeconds = 10;  // ten polls of a daemon that has no LISTEN
+constexpr double kKillTimeoutSecondsMax = 86'400;  // a day: nobody watches longer
+constexpr double kRevisionMax = 9e15;              // what a double counts exactly, and far away
+constexpr double kKillTimeoutSeconds = 10;         // ten polls of a daemon that has no LISTEN
 
 struct Options {
     FlagOptions flag;
     std::optional<std::int64_t> to_revision;
     std::optional<double> timeout_seconds;
+    bool is_dry = false;
+
+    [[nodiscard]] sync::WriteMode mode() const {
+        return is_dry ? sync::WriteMode::kDryRun : sync::WriteMode::kCommit;
+    }
 };
+
+/// "its experiment "models"", or how many there are and their names.
+std::string experiments_text(const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& name : names) {
+        all += (all.empty() ? "\"" : ", \"") + printable(name) + "\"";
+    }
+    return names.size() == 1 ? "its experiment " + all
+                             : "its " + std::to_string(names.size()) + " experiments " + all;
+}
 
 void warn(const FlagWritten& written, const Terminal& terminal) {
     for (const FlagProblem& problem : written.warnings) {
         terminal.advise("warning: " +
-                        printable(problem.flag + ": " + problem.field + ": " + problem.message));
+                        printable(problem.flag + ": " + problem.field + " " + problem.message));
     }
 }
 
@@ -39,43 +57,68 @@ void report(const std::string& name, const std::string& done, const FlagWritten&
             const Terminal& terminal, std::optional<double> elapsed_ms = std::nullopt) {
     if (terminal.is_json()) {
         JsonWriter json;
-        json.begin_object().key("flag").value(name).key("action").value(done);
-        json.key("revision").value(written.revision).key("is_changed").value(written.is_changed);
+        json.begin_object().member("flag", name).member("action", done);
+        json.member("revision", written.revision).member("is_changed", written.is_changed);
         if (elapsed_ms) {
-            json.key("published_after_ms").value(*elapsed_ms);
+            json.member("published_after_ms", *elapsed_ms);
         }
-        json.key("warnings").begin_array();
-        for (const FlagProblem& problem : written.warnings) {
-            json.value(problem.field + ": " + problem.message);
-        }
-        terminal.print_line(json.end_array().end_object().take());
+        write_consequences(json, written);
+        terminal.print_line(json.end_object().take());
     } else if (terminal.is_name()) {
         terminal.print_line(printable(name));
     } else {
         const std::string what = written.is_changed ? done : "unchanged, it was like that already:";
-        terminal.print_line(what + " " + printable(name) + " (revision " +
+        const std::string also = written.experiments_removed.empty()
+                                     ? ""
+                                     : " and " + experiments_text(written.experiments_removed);
+        terminal.print_line(what + " " + printable(name) + also + " (revision " +
                             std::to_string(written.revision) + ")");
     }
     warn(written, terminal);
 }
 
+/// What every dry run ends with.
+ExitCode report_dry_run(const std::string& name, const FlagWritten& written,
+                        const Terminal& terminal) {
+    print_dry_run(terminal, name, written);
+    warn(written, terminal);
+    terminal.advise("nothing was changed; the same without --dry-run does it");
+    return ExitCode::kOk;
+}
+
 ExitCode create_flag(const Options& options, Terminal& terminal) {
+    const std::string& name = options.flag.name;
+    const sync::FlagRow row = new_flag(options.flag);
     sync::PgSession session(database_options(terminal));
     const FlagWritten written =
-        take(FlagStore(session).create(new_flag(options.flag), options.flag.why));
-    report(options.flag.name, "created", written, terminal);
-    terminal.advise("next: burgee eval " + printable(options.flag.name) + " --user ID");
+        take(FlagStore(session, options.mode()).create(row, options.flag.why));
+    for (const std::string& sentence : idle_options(options.flag, row.status)) {
+        terminal.advise("warning: " + sentence);
+    }
+    if (options.is_dry) {
+        return report_dry_run(name, written, terminal);
+    }
+    report(name, "created", written, terminal);
+    terminal.advise("next: burgee eval " + printable(name) + " --user ID");
     return ExitCode::kOk;
 }
 
 ExitCode set_flag(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    FlagStore store(session);
+    FlagStore store(session, options.mode());
     const std::string& name = options.flag.name;
     const sync::FlagRow present = take_flag(session, store.show(name), name);
     const sync::FlagEdit edit = edit_of(options.flag, present);
-    report(name, "changed", take_flag(session, store.update(name, edit, options.flag.why), name),
-           terminal);
+    const FlagWritten written =
+        take_flag(session, store.update(name, edit, options.flag.why), name);
+    for (const std::string& sentence :
+         idle_options(options.flag, edit.status.value_or(present.status))) {
+        terminal.advise("warning: " + sentence);
+    }
+    if (options.is_dry) {
+        return report_dry_run(name, written, terminal);
+    }
+    report(name, "changed", written, terminal);
     return ExitCode::kOk;
 }
 
@@ -83,16 +126,24 @@ FlagWritten set_status(sync::PgSession& session, const Options& options, const c
     sync::FlagEdit edit;
     edit.status = status;
     const std::string& name = options.flag.name;
-    return take_flag(session, FlagStore(session).update(name, edit, options.flag.why), name);
+    FlagStore store(session, options.mode());
+    return take_flag(session, store.update(name, edit, options.flag.why), name);
 }
 
 ExitCode switch_flag(const Options& options, const char* status, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    report(options.flag.name, status, set_status(session, options, status), terminal);
+    const FlagWritten written = set_status(session, options, status);
+    if (options.is_dry) {
+        return report_dry_run(options.flag.name, written, terminal);
+    }
+    report(options.flag.name, status, written, terminal);
     return ExitCode::kOk;
 }
 
 ExitCode kill_flag(const Options& options, Terminal& terminal) {
+    if (options.is_dry) {
+        return switch_flag(options, "disabled", terminal);
+    }
     const Publication publication(terminal.options().directory);
     sync::PgSession session(database_options(terminal));
     // The clock starts before the change is sent: the commit's own time belongs to the answer.
@@ -141,8 +192,12 @@ ExitCode rollback_flag(const Options& options, Terminal& terminal) {
     if (options.to_revision) {
         to_revision = checked_revision(session, name, *options.to_revision);
     }
+    FlagStore store(session, options.mode());
     const FlagWritten written =
-        take_flag(session, FlagStore(session).rollback(name, to_revision, options.flag.why), name);
+        take_flag(session, store.rollback(name, to_revision, options.flag.why), name);
+    if (options.is_dry) {
+        return report_dry_run(name, written, terminal);
+    }
     report(name, "rolled back", written, terminal);
     return ExitCode::kOk;
 }
@@ -150,20 +205,39 @@ ExitCode rollback_flag(const Options& options, Terminal& terminal) {
 ExitCode delete_flag(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
     const std::string& name = options.flag.name;
-    report(name, "deleted",
-           take_flag(session, FlagStore(session).remove(name, options.flag.why), name), terminal);
+    const FlagWritten written =
+        take_flag(session, FlagStore(session, options.mode()).remove(name, options.flag.why), name);
+    if (!written.experiments_removed.empty()) {
+        terminal.advise("warning: " + experiments_text(written.experiments_removed) +
+                        (options.is_dry ? " would be gone" : " went with it") +
+                        " for good: burgee flag rollback brings back the flag alone");
+    }
+    if (options.is_dry) {
+        return report_dry_run(name, written, terminal);
+    }
+    report(name, "deleted", written, terminal);
     terminal.advise("next: burgee flag rollback " + printable(name) +
                     " --why REASON brings it back");
     return ExitCode::kOk;
+}
+
+Argument dry_run_argument(Options& options) {
+    return {"--dry-run", &options.is_dry, "shows what would change, and changes nothing"};
+}
+
+std::vector<Argument> definition_arguments(Options& options) {
+    std::vector<Argument> arguments = flag_arguments(options.flag);
+    arguments.push_back(dry_run_argument(options));
+    return arguments;
 }
 
 /// A command that takes a name and a reason, and perhaps more.
 Command named(Options& options, const char* verb, const char* summary,
               std::array<std::string, 2> examples, std::vector<Argument> more,
               std::function<ExitCode(Terminal&)> run) {
-    std::vector<Argument> arguments{
-        {"NAME", &options.flag.name, "the flag's name", true},
-        {"--why", &options.flag.why, "the reason, kept in the history"}};
+    std::vector<Argument> arguments{{"NAME", &options.flag.name, "the flag's name", true},
+                                    {"--why", &options.flag.why, "the reason, kept in the history"},
+                                    dry_run_argument(options)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return {"flag", verb, summary, std::move(examples), std::move(arguments), std::move(run)};
 }
@@ -182,14 +256,14 @@ std::vector<Command> flag_change_commands() {
          {"burgee flag create search.enhanced --status gradual_rollout --rollout 25 --why 'first "
           "step'",
           "burgee flag create chat --status ab_test --variant control=50 --variant treatment=50"},
-         flag_arguments(options->flag),
+         definition_arguments(*options),
          run(create_flag)},
         {"flag",
          "set",
          "Changes what is given and leaves the rest",
          {"burgee flag set search.enhanced --rollout 50 --why 'no complaints'",
           "burgee flag set chat --variants @variants.json --expires 2027-01-31T00:00:00Z"},
-         flag_arguments(options->flag),
+         definition_arguments(*options),
          run(set_flag)},
         named(*options, "enable", "Switches a flag on for everybody",
               {"burgee flag enable search.enhanced --why 'rollout complete'",
@@ -205,16 +279,26 @@ std::vector<Command> flag_change_commands() {
         named(*options, "kill", "Switches a flag off and waits until this host answers so",
               {"burgee flag kill search.enhanced --why 'latency alarm'",
                "burgee flag kill search.enhanced --timeout 2 -o json"},
-              {{"--timeout", &options->timeout_seconds, "seconds to wait (default 10)"}},
+              {{"--timeout",
+                &options->timeout_seconds,
+                "seconds to wait (default 10)",
+                false,
+                {},
+                NumberRange{0, kKillTimeoutSecondsMax}}},
               run(kill_flag)),
         named(*options, "rollback", "Writes a former state again; brings back a deleted flag",
-              {"burgee flag rollback search.enhanced --why 'that was wrong'",
+              {"burgee flag rollback search.enhanced --dry-run",
                "burgee flag rollback search.enhanced --to 41 --why 'as on Monday'"},
-              {{"--to", &options->to_revision, "the revision whose state it gets"}},
+              {{"--to",
+                &options->to_revision,
+                "the revision whose state it gets",
+                false,
+                {},
+                NumberRange{1, kRevisionMax}}},
               run(rollback_flag)),
-        named(*options, "delete", "Deletes a flag; its history stays",
+        named(*options, "delete", "Deletes a flag and its ended experiments; its history stays",
               {"burgee flag delete search.enhanced --why 'always on now'",
-               "burgee flag delete search.enhanced -o json"},
+               "burgee flag delete search.enhanced --dry-run"},
               {}, run(delete_flag)),
     };
 }

@@ -1,12 +1,18 @@
 // burgee flag list|show|history|problems: looks at the flags in the database and changes nothing.
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.hpp"
 #include "cli/daemon_file.hpp"
 #include "cli/database.hpp"
+#include "cli/flag_definition.hpp"
 #include "cli/flag_lookup.hpp"
+#include "cli/flag_view.hpp"
+#include "cli/instant.hpp"
 #include "cli/json_parts.hpp"
+#include "cli/publication.hpp"
+#include "cli/record_view.hpp"
 #include "cli/table.hpp"
 #include "shm/json_text.hpp"
 
@@ -22,77 +28,23 @@ struct Options {
     bool is_of_host = false;
 };
 
-/// "control:50 treatment:50", or "" for a row whose variants nobody can read.
-std::string variants_summary(const std::string& variants) {
-    std::string summary;
-    for (const std::string& variant :
-         json_elements(variants).value_or(std::vector<std::string>{})) {
-        const std::string name = json_plain(json_member(variant, "name").value_or("?"));
-        const std::string weight = json_member(variant, "weight").value_or("?");
-        summary += (summary.empty() ? "" : " ") + name + ":" + weight;
-    }
-    return summary;
-}
-
-std::string percent(double value) {
-    return json_number(value) + "%";
-}
-
-void write_flag(JsonWriter& json, const FlagRow& row) {
-    const auto optional = [&json](const char* key, const std::optional<std::string>& text) {
-        json.key(key);
-        text ? json.value(*text) : json.null();
-    };
-    json.begin_object().key("name").value(row.name);
-    optional("description", row.description);
-    json.key("status").value(row.status);
-    json.key("rollout_percentage").value(row.rollout_percentage);
-    json.key("segments").raw(row.segments_json);
-    json.key("variants").raw(row.variants_json);
-    json.key("metadata").raw(row.metadata_json);
-    optional("expires_at", row.expires_at);
-    json.key("created_at").value(row.created_at).key("updated_at").value(row.updated_at);
-    json.key("revision").value(row.revision).end_object();
-}
-
 ExitCode list_flags(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
     std::vector<FlagRow> rows = take(sync::FlagStore(session).list());
+    const bool has_any = !rows.empty();
     std::erase_if(rows, [&](const FlagRow& row) {
         return !options.status.empty() && row.status != options.status;
     });
-    if (terminal.is_json()) {
-        JsonWriter json;
-        json.begin_array();
-        for (const FlagRow& row : rows) {
-            write_flag(json, row);
-        }
-        terminal.print_line(json.end_array().take());
-        return ExitCode::kOk;
+    print_list(terminal, rows, flag_list_view());
+    const auto refused =
+        std::count_if(rows.begin(), rows.end(), [](const FlagRow& row) { return row.is_refused; });
+    if (refused > 0) {
+        terminal.advise(std::to_string(refused) + (refused == 1 ? " flag is" : " flags are") +
+                        " refused: hosts keep what they had before; next: burgee flag problems");
     }
-    std::vector<Column> columns{
-        {"NAME"}, {"STATUS"}, {"ROLLOUT", Column::Align::kRight}, {"VARIANTS"}, {"CHANGED"}};
-    if (terminal.is_wide()) {
-        columns.insert(columns.end(),
-                       {{"EXPIRES"}, {"REVISION", Column::Align::kRight}, {"DESCRIPTION"}});
-    }
-    Table table(columns);
-    for (const FlagRow& row : rows) {
-        std::vector<std::string> cells{row.name, row.status, percent(row.rollout_percentage),
-                                       variants_summary(row.variants_json), row.updated_at};
-        if (terminal.is_wide()) {
-            cells.insert(cells.end(), {row.expires_at.value_or(""), std::to_string(row.revision),
-                                       row.description.value_or("")});
-        }
-        if (terminal.is_name()) {
-            terminal.print_line(printable(row.name));
-        }
-        table.add_row(std::move(cells));
-    }
-    if (!terminal.is_name()) {
-        terminal.print(table.text());
-    }
-    if (rows.empty()) {
+    if (rows.empty() && has_any) {
+        terminal.advise("no flag has status " + options.status + "; next: burgee flag list");
+    } else if (rows.empty()) {
         terminal.advise("no flags yet; next: burgee flag create NAME --status enabled");
     }
     return ExitCode::kOk;
@@ -102,32 +54,12 @@ ExitCode show_flag(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
     const FlagRow row =
         take_flag(session, sync::FlagStore(session).show(options.name), options.name);
-    if (terminal.is_json()) {
-        JsonWriter json;
-        write_flag(json, row);
-        terminal.print_line(json.take());
-        return ExitCode::kOk;
-    }
-    if (terminal.is_name()) {
-        terminal.print_line(printable(row.name));
-        return ExitCode::kOk;
-    }
-    const std::vector<std::pair<const char*, std::string>> fields{
-        {"name", row.name},
-        {"description", row.description.value_or("")},
-        {"status", row.status},
-        {"rollout", percent(row.rollout_percentage)},
-        {"segments", row.segments_json},
-        {"variants", row.variants_json},
-        {"metadata", row.metadata_json},
-        {"expires", row.expires_at.value_or("never")},
-        {"created", row.created_at},
-        {"changed", row.updated_at},
-        {"revision", std::to_string(row.revision)}};
-    for (const auto& [name, value] : fields) {
-        std::string line(name);
-        line.resize(13, ' ');
-        terminal.print_line(line + (value.empty() ? "-" : printable(value)));
+    print_record(terminal, row.name, flag_fields(row),
+                 [&row](JsonWriter& json) { write_flag(json, row); });
+    if (row.is_refused) {
+        terminal.advise(
+            "hosts refuse this row and keep what they had before; next: burgee flag "
+            "problems");
     }
     return ExitCode::kOk;
 }
@@ -158,10 +90,9 @@ std::string change_summary(const FlagHistoryEntry& entry) {
 }
 
 void write_entry(JsonWriter& json, const FlagHistoryEntry& entry) {
-    json.begin_object().key("revision").value(entry.revision);
-    json.key("changed_at").value(entry.changed_at).key("changed_by").value(entry.changed_by);
-    json.key("application").value(entry.application).key("why");
-    entry.why ? json.value(*entry.why) : json.null();
+    json.begin_object().member("revision", entry.revision);
+    json.member("changed_at", entry.changed_at).member("changed_by", entry.changed_by);
+    json.member("application", entry.application).member("why", entry.why);
     json.key("before").raw(entry.before_json.value_or("null"));
     json.key("after").raw(entry.after_json.value_or("null")).end_object();
 }
@@ -170,22 +101,20 @@ ExitCode show_history(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
     const auto entries =
         take_flag(session, sync::FlagStore(session).history(options.name), options.name);
-    if (terminal.is_json()) {
-        JsonWriter json;
-        json.begin_array();
-        for (const FlagHistoryEntry& entry : entries) {
-            write_entry(json, entry);
-        }
-        terminal.print_line(json.end_array().take());
-        return ExitCode::kOk;
-    }
-    Table table(
-        {{"REVISION", Column::Align::kRight}, {"WHEN"}, {"WHO"}, {"WITH"}, {"CHANGE"}, {"WHY"}});
-    for (const FlagHistoryEntry& entry : entries) {
-        table.add_row({std::to_string(entry.revision), entry.changed_at, entry.changed_by,
-                       entry.application, change_summary(entry), entry.why.value_or("")});
-    }
-    terminal.print(table.text());
+    ListView<FlagHistoryEntry> view;
+    view.columns = {
+        {"REVISION", Column::Align::kRight}, {"WHEN"}, {"WHO"}, {"WITH"}, {"CHANGE"}, {"WHY"}};
+    view.name = [](const FlagHistoryEntry& entry) { return std::to_string(entry.revision); };
+    view.cells = [](const FlagHistoryEntry& entry) {
+        return std::vector<std::string>{std::to_string(entry.revision),
+                                        entry.changed_at,
+                                        entry.changed_by,
+                                        entry.application,
+                                        change_summary(entry),
+                                        entry.why.value_or("")};
+    };
+    view.write = write_entry;
+    print_list(terminal, entries, view);
     terminal.advise("next: burgee flag rollback " + printable(options.name) +
                     " --to REVISION --why REASON");
     return ExitCode::kOk;
@@ -204,6 +133,12 @@ ExitCode show_host_problems(Terminal& terminal) {
     terminal.print(terminal.is_json()
                        ? json_member(report->content, "problems").value_or("[]") + "\n"
                        : report->content);
+    Publication publication(directory);
+    if (publication.client().status().daemon != DaemonLife::kAlive) {
+        throw Failure(ExitCode::kUnreachable, "this is what burgeed said " +
+                                                  age_text(report->age_seconds) + " ago; " +
+                                                  publication.problem());
+    }
     return ExitCode::kOk;
 }
 
@@ -213,27 +148,23 @@ ExitCode show_problems(const Options& options, Terminal& terminal) {
     }
     sync::PgSession session(database_options(terminal));
     const std::vector<FlagProblem> problems = take(sync::FlagStore(session).problems());
-    if (terminal.is_json()) {
-        JsonWriter json;
-        json.begin_array();
-        for (const FlagProblem& problem : problems) {
-            json.begin_object().key("flag").value(problem.flag).key("field").value(problem.field);
-            json.key("message").value(problem.message).key("is_refused").value(problem.is_refused);
-            json.end_object();
-        }
-        terminal.print_line(json.end_array().take());
-        return ExitCode::kOk;
-    }
-    if (problems.empty()) {
+    if (problems.empty() && !terminal.is_json()) {
         terminal.advise("no problems: every flag can be published");
         return ExitCode::kOk;
     }
-    Table table({{"FLAG"}, {"EFFECT"}, {"FIELD"}, {"PROBLEM"}});
-    for (const FlagProblem& problem : problems) {
-        table.add_row({problem.flag, problem.is_refused ? "refused" : "warning", problem.field,
-                       problem.message});
-    }
-    terminal.print(table.text());
+    ListView<FlagProblem> view;
+    view.columns = {{"FLAG"}, {"EFFECT"}, {"FIELD"}, {"PROBLEM"}};
+    view.name = [](const FlagProblem& problem) { return problem.flag; };
+    view.cells = [](const FlagProblem& problem) {
+        return std::vector<std::string>{problem.flag, problem.is_refused ? "refused" : "warning",
+                                        problem.field, problem.message};
+    };
+    view.write = [](JsonWriter& json, const FlagProblem& problem) {
+        json.begin_object().member("flag", problem.flag).member("field", problem.field);
+        json.member("message", problem.message).member("is_refused", problem.is_refused);
+        json.end_object();
+    };
+    print_list(terminal, problems, view);
     return ExitCode::kOk;
 }
 
@@ -246,7 +177,7 @@ std::vector<Command> flag_commands() {
          "list",
          "Lists all flags",
          {"burgee flag list", "burgee flag list --status ab_test -o json"},
-         {{"--status", &options->status, "only flags with this status"}},
+         {{"--status", &options->status, "only flags with this one", false, status_names()}},
          [options](Terminal& terminal) { return list_flags(*options, terminal); }},
         {"flag",
          "show",

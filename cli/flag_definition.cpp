@@ -1,20 +1,22 @@
-// Turns words into the JSON columns of a flag. Weights, names and JSON are checked by sync when the
-// row is stored: one judge, the same for every way in.
+// Turns words into the JSON columns of a flag, and refuses what is wrong by itself. Whether the
+// parts make a flag is checked by sync when the row is stored: one judge, the same for every way
+// in.
 
 #include "cli/flag_definition.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <string_view>
 
 #include "cli/json_parts.hpp"
+#include "cli/table.hpp"
 #include "cli/terminal.hpp"
 #include "shm/json_text.hpp"
+#include "sync/flag_text.hpp"
+#include "sync/json_check.hpp"
 
 namespace burgee::cli {
 namespace {
-
-const std::vector<std::string> kStatusNames{"disabled", "enabled", "gradual_rollout", "ab_test",
-                                            "canary"};
 
 std::string json_list(const std::vector<std::string>& texts) {
     JsonWriter json(JsonWriter::Style::kCompact);
@@ -39,12 +41,24 @@ std::string with_lists(std::string segments, const FlagOptions& options) {
     return segments;
 }
 
+/// The JSON that an option gave, itself or in a file. Throws Failure kUsage unless PostgreSQL can
+/// store it in the option's column.
+std::string given_json(const char* option, const std::string& given, sync::JsonShape shape) {
+    std::string json = text_or_file(given);
+    if (const auto complaint = sync::json_complaint(json, shape)) {
+        throw Failure(ExitCode::kUsage, std::string(option) +
+                                            (json == given ? " " : " " + printable(given) + " ") +
+                                            *complaint);
+    }
+    return json;
+}
+
 std::optional<std::string> chosen_variants(const FlagOptions& options) {
     if (options.variants && !options.variant.empty()) {
         throw Failure(ExitCode::kUsage, "give either --variants or --variant, not both");
     }
     if (options.variants) {
-        return text_or_file(*options.variants);
+        return given_json("--variants", *options.variants, sync::JsonShape::kArray);
     }
     if (!options.variant.empty()) {
         return variants_json(options.variant);
@@ -52,12 +66,14 @@ std::optional<std::string> chosen_variants(const FlagOptions& options) {
     return std::nullopt;
 }
 
-std::optional<std::string> optional_file(const std::optional<std::string>& text) {
-    return text ? std::optional(text_or_file(*text)) : std::nullopt;
+std::optional<std::string> optional_object(const char* option,
+                                           const std::optional<std::string>& given) {
+    return given ? std::optional(given_json(option, *given, sync::JsonShape::kObject))
+                 : std::nullopt;
 }
 
 void append_variant(JsonWriter& json, const std::string& text) {
-    const Failure refusal(ExitCode::kUsage, "--variant " + text +
+    const Failure refusal(ExitCode::kUsage, "--variant " + printable(text) +
                                                 " is not NAME=WEIGHT[:JSON], for example "
                                                 "treatment=50:{\"model\":\"gpt-4\"}");
     const std::size_t equals = text.find('=');
@@ -72,9 +88,16 @@ void append_variant(JsonWriter& json, const std::string& text) {
     if (error != std::errc{} || end != weight_end) {
         throw refusal;
     }
+    if (!(weight >= 0 && weight <= 100)) {  // NaN fails both comparisons
+        throw Failure(ExitCode::kUsage,
+                      "--variant " + printable(text) + ": the weight is " +
+                          (std::isfinite(weight) ? "out of range" : "not a number") +
+                          ": give the percentage of units, 0 to 100");
+    }
     const std::string config = colon == std::string::npos ? "{}" : text.substr(colon + 1);
-    if (!json_members(config)) {
-        throw refusal;
+    if (const auto complaint = sync::json_complaint(config, sync::JsonShape::kObject)) {
+        throw Failure(ExitCode::kUsage, "--variant " + printable(text.substr(0, equals)) +
+                                            ": the configuration " + *complaint);
     }
     json.begin_object().key("name").value(text.substr(0, equals)).key("weight").value(weight);
     json.key("config_overrides").raw(config).key("metadata").raw("{}").end_object();
@@ -82,11 +105,22 @@ void append_variant(JsonWriter& json, const std::string& text) {
 
 }  // namespace
 
+const std::vector<std::string>& status_names() {
+    static const std::vector<std::string> names{"disabled", "enabled", "gradual_rollout", "ab_test",
+                                                "canary"};
+    return names;
+}
+
 std::vector<Argument> flag_arguments(FlagOptions& options) {
     return {
         {"NAME", &options.name, "the flag's name", true},
-        {"--status", &options.status, "what it does", false, kStatusNames},
-        {"--rollout", &options.rollout, "percent of units that take part, 0 to 100"},
+        {"--status", &options.status, "what it does", false, status_names()},
+        {"--rollout",
+         &options.rollout,
+         "percent of units that take part, 0 to 100",
+         false,
+         {},
+         NumberRange{0, 100}},
         {"--variant", &options.variant, "NAME=WEIGHT[:JSON], once for each variant"},
         {"--variants", &options.variants, "all variants as a JSON array, or @FILE"},
         {"--include", &options.include, "a unit that always takes part; repeat for more"},
@@ -101,18 +135,22 @@ std::vector<Argument> flag_arguments(FlagOptions& options) {
 }
 
 sync::FlagRow new_flag(const FlagOptions& options) {
+    if (const auto complaint = sync::name_complaint(options.name, kFlagNameSizeMax)) {
+        throw Failure(ExitCode::kUsage, "the flag's name " + *complaint);
+    }
     sync::FlagRow row;
     row.name = options.name;
     row.description = options.description;
     row.status = options.status.value_or("disabled");
     // A new ab_test without a number is meant for everybody; everything else starts at nobody.
     row.rollout_percentage = options.rollout.value_or(row.status == "ab_test" ? 100 : 0);
-    row.segments_json = with_lists(optional_file(options.segments).value_or("{}"), options);
+    row.segments_json =
+        with_lists(optional_object("--segments", options.segments).value_or("{}"), options);
     if (!json_member(row.segments_json, "bucketing")) {
         row.segments_json = json_with(row.segments_json, "bucketing", "\"xxh3\"");
     }
     row.variants_json = chosen_variants(options).value_or("[]");
-    row.metadata_json = optional_file(options.metadata).value_or("{}");
+    row.metadata_json = optional_object("--metadata", options.metadata).value_or("{}");
     if (options.expires && *options.expires != "never" && !options.expires->empty()) {
         row.expires_at = options.expires;
     }
@@ -124,13 +162,14 @@ sync::FlagEdit edit_of(const FlagOptions& options, const sync::FlagRow& present)
     edit.description = options.description;
     edit.status = options.status;
     edit.rollout_percentage = options.rollout;
-    edit.metadata_json = optional_file(options.metadata);
+    edit.metadata_json = optional_object("--metadata", options.metadata);
     edit.expires_at = options.expires;
     edit.variants_json = chosen_variants(options);
     const bool has_lists = !options.include.empty() || !options.exclude.empty() || options.salt;
     if (options.segments || has_lists) {
-        edit.segments_json =
-            with_lists(optional_file(options.segments).value_or(present.segments_json), options);
+        edit.segments_json = with_lists(
+            optional_object("--segments", options.segments).value_or(present.segments_json),
+            options);
     }
     const bool is_empty = !edit.description && !edit.status && !edit.rollout_percentage &&
                           !edit.metadata_json && !edit.expires_at && !edit.variants_json &&
@@ -141,6 +180,22 @@ sync::FlagEdit edit_of(const FlagOptions& options, const sync::FlagRow& present)
                       "burgee flag set --help");
     }
     return edit;
+}
+
+std::vector<std::string> idle_options(const FlagOptions& options, const std::string& status) {
+    std::vector<std::string> sentences;
+    if (options.rollout && status == "enabled") {
+        sentences.push_back("--rollout " + json_number(*options.rollout) +
+                            " means nothing while the status is enabled, which is everybody: give "
+                            "--status gradual_rollout for a share");
+    }
+    const bool has_variants = options.variants || !options.variant.empty();
+    // A disabled flag may be prepared for the day on which it is switched on.
+    if (has_variants && status != "ab_test" && status != "disabled") {
+        sentences.push_back("variants mean nothing while the status is " + status +
+                            ": give --status ab_test to serve them");
+    }
+    return sentences;
 }
 
 std::string variants_json(const std::vector<std::string>& variants) {

@@ -28,6 +28,9 @@ struct FlagOptions {
     std::optional<std::string> salt;
 };
 
+/// What a flag's status may be, as the database calls it.
+const std::vector<std::string>& status_names();
+
 /// The arguments that fill `options`, which must outlive them.
 std::vector<Argument> flag_arguments(FlagOptions& options);
 
@@ -40,8 +43,12 @@ sync::FlagRow new_flag(const FlagOptions& options);
 /// for nothing.
 sync::FlagEdit edit_of(const FlagOptions& options, const sync::FlagRow& present);
 
+/// What was given although a flag of this status does not look at it, one sentence each.
+std::vector<std::string> idle_options(const FlagOptions& options, const std::string& status);
+
 /// "control=50:{"model":"gpt-3.5"}" ... as the JSON array of the column `variants`.
-/// Throws Failure kUsage naming the text that is not NAME=WEIGHT[:JSON].
+/// Throws Failure kUsage naming the text that is not NAME=WEIGHT[:JSON], or whose weight is no
+/// number from 0 to 100.
 std::string variants_json(const std::vector<std::string>& variants);
 
 }  // namespace burgee::cli

@@ -20,4 +20,19 @@ inline std::string instant_text(std::int64_t unix_ms) {
     return text.data();
 }
 
+/// "42s", "3m", "5h", "2d": how long ago something was, in the largest unit that is not 0.
+inline std::string age_text(std::int64_t seconds) {
+    constexpr std::int64_t kMinute = 60;
+    constexpr std::int64_t kHour = 60 * kMinute;
+    constexpr std::int64_t kDay = 24 * kHour;
+    if (seconds < kMinute) {
+        return std::to_string(seconds < 0 ? 0 : seconds) + "s";
+    }
+    if (seconds < kHour) {
+        return std::to_string(seconds / kMinute) + "m";
+    }
+    return seconds < kDay ? std::to_string(seconds / kHour) + "h"
+                          : std::to_string(seconds / kDay) + "d";
+}
+
 }  // namespace burgee::cli

@@ -49,7 +49,9 @@ std::string Publication::problem() const {
     const ClientStatus status = client_.status();
     const std::string where = printable(directory_);
     if (!status.is_ready) {
-        const std::string error = status.error_text();
+        // The client asks the same question as we do below; once is enough.
+        std::string error = status.error_text();
+        error = error.substr(0, error.find("; is burgeed"));
         return "nothing is published in " + where + (error.empty() ? "" : " (" + error + ")") +
                ": is burgeed running, and is --directory right?";
     }

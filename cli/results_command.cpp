@@ -88,9 +88,6 @@ void keep(sync::PgSession& session, const sync::ExperimentData& data, const std:
 }
 
 ExitCode run(const Options& options, Terminal& terminal) {
-    if (options.phase && (*options.phase < 1 || *options.phase > UINT32_MAX)) {
-        throw Failure(ExitCode::kUsage, "--phase counts from 1");
-    }
     sync::PgSession session(database_options(terminal));
     const sync::ExperimentData data = take(sync::load_experiment_data(
         session, options.experiment, static_cast<std::uint32_t>(options.phase.value_or(0))));
@@ -125,7 +122,12 @@ std::vector<Command> results_commands() {
              "Judges an experiment by what its units did",
              {"burgee results model_comparison", "burgee results model_comparison -o json"},
              {{"EXPERIMENT", &options->experiment, "name or id", true},
-              {"--phase", &options->phase, "an earlier phase (default: the current one)"},
+              {"--phase",
+               &options->phase,
+               "an earlier phase (default: the current one)",
+               false,
+               {},
+               NumberRange{1, UINT32_MAX}},
               {"--no-keep", &options->is_not_kept, "does not store the results"}},
              [options](Terminal& terminal) { return run(*options, terminal); }}};
 }

@@ -14,22 +14,13 @@ using stats::Interval;
 using stats::MetricComparison;
 using stats::MetricReport;
 
-void write(JsonWriter& json, std::string_view key, const std::optional<double>& value) {
-    json.key(key);
-    if (value && std::isfinite(*value)) {
-        json.value(*value);
-    } else {
-        json.null();
-    }
-}
-
 void write(JsonWriter& json, std::string_view key, const std::optional<Interval>& interval) {
     json.key(key);
     if (!interval) {
         json.null();
         return;
     }
-    json.begin_object().key("lower").value(interval->lower).key("upper").value(interval->upper);
+    json.begin_object().member("lower", interval->lower).member("upper", interval->upper);
     json.end_object();
 }
 
@@ -48,25 +39,25 @@ bool is_built_in(const std::string& name) {
 void write_variant(JsonWriter& json, const stats::ExperimentReport& report, std::size_t index) {
     const stats::VariantInput& variant = report.input.variants[index];
     json.key(variant.name).begin_object();
-    json.key("impressions").value(variant.impressions);
-    json.key("conversions").value(variant.conversions);
-    write(json, "conversion_rate", metric_value(report, stats::kConversionMetric, index));
-    write(json, "error_rate", metric_value(report, stats::kErrorMetric, index));
-    write(json, "avg_response_time_ms", metric_value(report, "response_time_ms", index));
-    write(json, "avg_quality_score", metric_value(report, "quality_score", index));
+    json.member("impressions", variant.impressions);
+    json.member("conversions", variant.conversions);
+    json.member("conversion_rate", metric_value(report, stats::kConversionMetric, index));
+    json.member("error_rate", metric_value(report, stats::kErrorMetric, index));
+    json.member("avg_response_time_ms", metric_value(report, "response_time_ms", index));
+    json.member("avg_quality_score", metric_value(report, "quality_score", index));
     json.key("custom_metrics").begin_object();
     for (const MetricReport& metric : report.metrics) {
         if (!is_built_in(metric.name)) {
-            write(json, metric.name, metric.values[index].value);
+            json.member(metric.name, metric.values[index].value);
         }
     }
     json.end_object();
-    json.key("is_control").value(index == report.input.control_index);
-    json.key("weight").value(variant.weight);
-    json.key("exposed_units").value(variant.exposed_units);
-    json.key("converted_units").value(variant.converted_units);
-    json.key("error_units").value(variant.error_units);
-    json.key("errors").value(variant.errors);
+    json.member("is_control", index == report.input.control_index);
+    json.member("weight", variant.weight);
+    json.member("exposed_units", variant.exposed_units);
+    json.member("converted_units", variant.converted_units);
+    json.member("error_units", variant.error_units);
+    json.member("errors", variant.errors);
     const MetricReport* conversion = stats::find_metric(report, stats::kConversionMetric);
     write(json, "conversion_rate_interval", conversion->values[index].interval);
     json.end_object();
@@ -81,58 +72,58 @@ void write_statistical_analysis(JsonWriter& json, const stats::ExperimentReport&
         return p_value && *p_value < alpha;
     };
     json.key("statistical_analysis").begin_object();
-    json.key("treatment").value(report.input.variants[first.variant_index].name);
-    write(json, "control_conversion_rate", conversion.values[report.input.control_index].value);
-    write(json, "treatment_conversion_rate", conversion.values[first.variant_index].value);
-    write(json, "relative_improvement",
-          first.lift ? std::optional<double>(100.0 * *first.lift) : std::nullopt);
-    write(json, "p_value", first.p_value);
-    write(json, "log10_p_value", first.log10_p_value);
-    json.key("is_significant").value(is_below_alpha(first.p_value));
+    json.member("treatment", report.input.variants[first.variant_index].name);
+    json.member("control_conversion_rate", conversion.values[report.input.control_index].value);
+    json.member("treatment_conversion_rate", conversion.values[first.variant_index].value);
+    json.member("relative_improvement",
+                first.lift ? std::optional<double>(100.0 * *first.lift) : std::nullopt);
+    json.member("p_value", first.p_value);
+    json.member("log10_p_value", first.log10_p_value);
+    json.member("is_significant", is_below_alpha(first.p_value));
     write(json, "confidence_interval_95", first.wald_interval);
-    json.key("effect_size").begin_object().key("method").value("Cohen's h");
-    write(json, "value", first.effect_size);
+    json.key("effect_size").begin_object().member("method", "Cohen's h");
+    json.member("value", first.effect_size);
     json.end_object();
-    write(json, "always_valid_p_value", first.always_valid_p);
-    json.key("is_significant_at_any_look").value(is_below_alpha(first.always_valid_p));
-    json.key("recommendation").value(report.judgement.recommendation);
+    json.member("always_valid_p_value", first.always_valid_p);
+    json.member("is_significant_at_any_look", is_below_alpha(first.always_valid_p));
+    json.member("recommendation", report.judgement.recommendation);
     json.end_object();
 }
 
 void write_comparison(JsonWriter& json, const stats::ExperimentReport& report,
                       const MetricComparison& comparison) {
     json.begin_object();
-    json.key("variant").value(report.input.variants[comparison.variant_index].name);
-    write(json, "difference", comparison.difference);
+    json.member("variant", report.input.variants[comparison.variant_index].name);
+    json.member("difference", comparison.difference);
     write(json, "difference_interval", comparison.interval);
-    json.key("interval_method").value(comparison.interval_method);
-    write(json, "lift", comparison.lift);
+    json.member("interval_method", comparison.interval_method);
+    json.member("lift", comparison.lift);
     write(json, "lift_interval", comparison.lift_interval);
-    json.key("lift_method").value(comparison.lift_method);
-    write(json, "p_value", comparison.p_value);
-    write(json, "log10_p_value", comparison.log10_p_value);
-    json.key("test_method").value(comparison.test_method);
-    write(json, "p_value_adjusted", comparison.p_value_adjusted);
-    write(json, "always_valid_p_value", comparison.always_valid_p);
-    write(json, "always_valid_p_value_adjusted", comparison.always_valid_p_adjusted);
+    json.member("lift_method", comparison.lift_method);
+    json.member("p_value", comparison.p_value);
+    json.member("log10_p_value", comparison.log10_p_value);
+    json.member("test_method", comparison.test_method);
+    json.member("p_value_adjusted", comparison.p_value_adjusted);
+    json.member("always_valid_p_value", comparison.always_valid_p);
+    json.member("always_valid_p_value_adjusted", comparison.always_valid_p_adjusted);
     write(json, "always_valid_interval", comparison.always_valid_interval);
-    write(json, "effect_size", comparison.effect_size);
-    json.key("effect_size_method").value(comparison.effect_size_method);
-    write(json, "detectable_difference", comparison.detectable_difference);
+    json.member("effect_size", comparison.effect_size);
+    json.member("effect_size_method", comparison.effect_size_method);
+    json.member("detectable_difference", comparison.detectable_difference);
     json.end_object();
 }
 
 void write_metric(JsonWriter& json, const stats::ExperimentReport& report,
                   const MetricReport& metric) {
     json.key(metric.name).begin_object();
-    json.key("kind").value(metric.kind == stats::MetricKind::kRate ? "rate" : "ratio");
-    json.key("is_success_metric").value(metric.is_success_metric);
-    json.key("is_lower_better").value(metric.is_lower_better);
+    json.member("kind", metric.kind == stats::MetricKind::kRate ? "rate" : "ratio");
+    json.member("is_success_metric", metric.is_success_metric);
+    json.member("is_lower_better", metric.is_lower_better);
     json.key("values").begin_object();
     for (std::size_t i = 0; i < metric.values.size(); ++i) {
         json.key(report.input.variants[i].name).begin_object();
-        write(json, "value", metric.values[i].value);
-        json.key("units").value(metric.values[i].unit_count);
+        json.member("value", metric.values[i].value);
+        json.member("units", metric.values[i].unit_count);
         json.end_object();
     }
     json.end_object();
@@ -147,35 +138,30 @@ void write_health(JsonWriter& json, const stats::ExperimentReport& report) {
     const stats::ExperimentInput& input = report.input;
     json.key("sample_ratio");
     if (report.sample_ratio) {
-        json.begin_object().key("chi_square").value(report.sample_ratio->chi_square);
-        json.key("degrees_of_freedom").value(report.sample_ratio->degrees_of_freedom);
-        json.key("p_value").value(report.sample_ratio->p_value);
-        json.key("is_mismatch").value(report.sample_ratio->is_mismatch()).end_object();
+        json.begin_object().member("chi_square", report.sample_ratio->chi_square);
+        json.member("degrees_of_freedom", report.sample_ratio->degrees_of_freedom);
+        json.member("p_value", report.sample_ratio->p_value);
+        json.member("is_mismatch", report.sample_ratio->is_mismatch()).end_object();
     } else {
         json.null();
     }
-    json.key("analysed_units").value(report.analysed_units);
-    json.key("crossover_units").value(input.crossover_units);
-    json.key("crossover_share").value(report.crossover_share);
-    json.key("unexposed_units").value(input.unexposed_units);
-    json.key("by_hand_units").value(input.by_hand_units);
-    json.key("events_without_unit").value(input.events_without_unit);
+    json.member("analysed_units", report.analysed_units);
+    json.member("crossover_units", input.crossover_units);
+    json.member("crossover_share", report.crossover_share);
+    json.member("unexposed_units", input.unexposed_units);
+    json.member("by_hand_units", input.by_hand_units);
+    json.member("events_without_unit", input.events_without_unit);
 }
 
 void write_verdict(JsonWriter& json, const stats::ExperimentReport& report) {
     const stats::Judgement& judgement = report.judgement;
     json.key("verdict").begin_object();
-    json.key("class").value(stats::verdict_name(judgement.verdict));
-    json.key("variant");
-    if (judgement.variant) {
-        json.value(*judgement.variant);
-    } else {
-        json.null();
-    }
-    json.key("rule").value(judgement.rule);
-    json.key("recommendation").value(judgement.recommendation);
-    json.key("is_final").value(report.is_final);
-    json.key("alpha").value(report.input.alpha);
+    json.member("class", stats::verdict_name(judgement.verdict));
+    json.member("variant", judgement.variant);
+    json.member("rule", judgement.rule);
+    json.member("recommendation", judgement.recommendation);
+    json.member("is_final", report.is_final);
+    json.member("alpha", report.input.alpha);
     json.end_object();
 }
 
@@ -184,8 +170,8 @@ void write_verdict(JsonWriter& json, const stats::ExperimentReport& report) {
 std::string results_json(const stats::ExperimentReport& report) {
     JsonWriter json;
     json.begin_object();
-    json.key("experiment").value(report.input.name);
-    json.key("flag").value(report.input.flag);
+    json.member("experiment", report.input.name);
+    json.member("flag", report.input.flag);
     json.key("variants").begin_object();
     for (std::size_t i = 0; i < report.input.variants.size(); ++i) {
         write_variant(json, report, i);
@@ -199,14 +185,9 @@ std::string results_json(const stats::ExperimentReport& report) {
         write_metric(json, report, metric);
     }
     json.end_object();
-    json.key("start_unix_ms").value(report.input.start_unix_ms);
-    json.key("end_unix_ms");
-    if (report.input.end_unix_ms) {
-        json.value(*report.input.end_unix_ms);
-    } else {
-        json.null();
-    }
-    json.key("computed_unix_ms").value(report.input.now_unix_ms);
+    json.member("start_unix_ms", report.input.start_unix_ms);
+    json.member("end_unix_ms", report.input.end_unix_ms);
+    json.member("computed_unix_ms", report.input.now_unix_ms);
     json.key("notes").begin_array();
     for (const std::string& note : report.notes) {
         json.value(note);

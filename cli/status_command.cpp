@@ -44,15 +44,15 @@ bool is_well(const ClientStatus& status) {
 std::string status_json(const ClientStatus& status, const std::string& directory,
                         const std::optional<DaemonFile>& daemon) {
     JsonWriter json;
-    json.begin_object().key("directory").value(directory).key("is_well").value(is_well(status));
-    json.key("daemon").value(to_string(status.daemon)).key("state").begin_array();
+    json.begin_object().member("directory", directory).member("is_well", is_well(status));
+    json.member("daemon", to_string(status.daemon)).key("state").begin_array();
     for (const std::string& name : state_names(status.control_state)) {
         json.value(name);
     }
-    json.end_array().key("is_ready").value(status.is_ready);
-    json.key("generation").value(status.generation).key("revision").value(status.revision);
-    json.key("flags").value(status.flag_count);
-    json.key("published_age_ms").value(status.published_age_ms);
+    json.end_array().member("is_ready", status.is_ready);
+    json.member("generation", status.generation).member("revision", status.revision);
+    json.member("flags", status.flag_count);
+    json.member("published_age_ms", status.published_age_ms);
     json.key("error");
     status.error_text().empty() ? json.null() : json.value(status.error_text());
     json.key("burgeed");

@@ -1,8 +1,6 @@
 // burgee track: sends one event as a service would and waits until it is durable on this host.
 
-#include <charconv>
 #include <chrono>
-#include <cmath>
 #include <memory>
 
 #include <burgee/experiment_ref.hpp>
@@ -15,6 +13,7 @@
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
 #include "shm/json_text.hpp"
+#include "sync/json_check.hpp"
 
 namespace burgee::cli {
 namespace {
@@ -24,7 +23,7 @@ constexpr auto kFlushDeadline = std::chrono::seconds(5);
 
 struct Options {
     std::string metric;
-    std::string value = "1";
+    std::optional<double> value;
     std::string flag;
     std::string experiment;
     std::string variant;
@@ -32,14 +31,29 @@ struct Options {
     ContextOptions context;
 };
 
-double value_of(const std::string& text) {
-    double value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc{} || stop != end || !std::isfinite(value)) {
-        throw Failure(ExitCode::kUsage, "\"" + printable(text) + "\" is not a finite number");
+/// What is measured by counting; a negative count would take back somebody else's.
+bool is_count(const std::string& metric) {
+    return metric == "impression" || metric == "conversion" || metric == "error";
+}
+
+/// The metadata itself or from its file. Throws Failure kUsage unless an event can carry it.
+std::string checked_metadata(const std::string& given) {
+    if (given.empty()) {
+        return "";
     }
-    return value;
+    std::string metadata = text_or_file(given);
+    const std::string where = metadata == given ? "--metadata " : "--metadata " + given + " ";
+    if (const auto complaint = sync::json_complaint(metadata, sync::JsonShape::kObject)) {
+        throw Failure(ExitCode::kUsage, printable(where + *complaint));
+    }
+    metadata.erase(metadata.find_last_not_of(" \t\r\n") + 1);  // a file ends with a newline
+    if (metadata.size() > kMetadataSizeMax) {
+        throw Failure(ExitCode::kUsage, printable(where) + "has " +
+                                            std::to_string(metadata.size()) +
+                                            " bytes: an event carries at most " +
+                                            std::to_string(kMetadataSizeMax) + " (1 KiB)");
+    }
+    return metadata;
 }
 
 /// Why the client refused the event it was just offered.
@@ -51,33 +65,50 @@ std::string refusal(const EventCounters& counters) {
         }
         return sum > 0;
     };
-    if (refused(DropReason::kNoExperiment)) {
-        return "the flag has no active experiment, or the unit takes no part in it";
-    }
     if (refused(DropReason::kTooBig)) {
-        return "a text is too long (metadata: " + std::to_string(kMetadataSizeMax) + " bytes)";
+        return "a text is longer than " + std::to_string(kEventTextSizeMax) + " bytes";
     }
-    return "the metric is empty, or the metadata is no JSON object";
+    return "the client refused it as invalid or had no room for it";
 }
 
-bool offer(Client& client, const Publication& publication, const Options& options) {
-    const Context context = make_context(options.context);
-    const double value = value_of(options.value);
-    if (!options.experiment.empty()) {
-        const ExperimentRef experiment(std::string_view(options.experiment), options.variant);
-        if (!experiment.is_valid()) {
-            throw Failure(ExitCode::kUsage, "\"" + printable(options.experiment) +
-                                                "\" is no experiment id: burgee experiment list "
-                                                "-o wide shows them");
-        }
-        return client.track(experiment, options.metric, value, context, options.metadata);
+/// Throws Failure kFailed, saying why, when an event about `answer` would belong to no experiment.
+void check_answer(const Evaluation& answer, const std::string& flag) {
+    const Experiment experiment = answer.experiment();
+    if (!experiment.exists()) {
+        throw Failure(ExitCode::kFailed,
+                      "flag \"" + printable(flag) +
+                          "\" has no active experiment on this host: burgee experiment list");
     }
+    if (answer.reason() == Reason::kTargetingKeyMissing) {
+        throw Failure(ExitCode::kFailed,
+                      "the event names nobody: give --user or --session, or the "
+                      "attribute by which the flag is bucketed");
+    }
+    if (answer.variant().empty()) {
+        throw Failure(ExitCode::kFailed, "this unit takes no part in experiment \"" +
+                                             printable(experiment.name) + "\" (off, reason " +
+                                             std::string(to_string(answer.reason())) +
+                                             "): burgee explain " + printable(flag));
+    }
+}
+
+bool offer(Client& client, const Publication& publication, const Options& options,
+           const std::string& metadata) {
+    const Context context = make_context(options.context);
+    const double value = options.value.value_or(1);
     const Snapshot snapshot = publication.snapshot();
+    if (!options.experiment.empty()) {
+        const PublishedVariant met =
+            find_variant(snapshot.view(), options.experiment, options.variant);
+        return client.track(ExperimentRef(met.experiment_id, options.variant), options.metric,
+                            value, context, metadata);
+    }
     const Evaluation answer = snapshot.evaluate(options.flag, context);
     if (answer.reason() == Reason::kFlagNotFound) {
         throw flag_not_found(snapshot.view(), options.flag);
     }
-    return client.track(answer, options.metric, value, context, options.metadata);
+    check_answer(answer, options.flag);
+    return client.track(answer, options.metric, value, context, metadata);
 }
 
 void check(const Options& options) {
@@ -87,13 +118,24 @@ void check(const Options& options) {
         throw Failure(ExitCode::kUsage,
                       "say whose event it is: either --flag, or --experiment and --variant");
     }
+    if (options.metric.empty()) {
+        throw Failure(ExitCode::kUsage,
+                      "METRIC is empty: impression, conversion, error or another");
+    }
+    if (options.value.value_or(1) < 0 && is_count(options.metric)) {
+        throw Failure(ExitCode::kUsage, "the value is " + json_number(*options.value) + ", but " +
+                                            options.metric +
+                                            " is counted: give 0 or more, or use a metric of your "
+                                            "own for what may be negative");
+    }
 }
 
 ExitCode run(const Options& options, Terminal& terminal) {
     check(options);
+    const std::string metadata = checked_metadata(options.metadata);
     Publication publication(terminal.options().directory);
     Client& client = publication.client();
-    if (!offer(client, publication, options)) {
+    if (!offer(client, publication, options, metadata)) {
         throw Failure(ExitCode::kFailed, "the event was not taken: " + refusal(client.counters()));
     }
     client.flush(kFlushDeadline);
@@ -108,7 +150,7 @@ ExitCode run(const Options& options, Terminal& terminal) {
     }
     if (terminal.is_json()) {
         JsonWriter json;
-        json.begin_object().key("metric").value(options.metric).key("acknowledged").value(true);
+        json.begin_object().member("metric", options.metric).member("acknowledged", true);
         terminal.print_line(json.end_object().take());
     } else {
         terminal.print_line("durable on this host");
@@ -124,9 +166,10 @@ std::vector<Command> track_commands() {
         {"METRIC", &options->metric, "impression, conversion, error or a name of your own", true},
         {"VALUE", &options->value, "a number (default 1)"},
         {"--flag", &options->flag, "the flag whose answer it is about"},
-        {"--experiment", &options->experiment, "instead of --flag: the experiment's id"},
+        {"--experiment", &options->experiment,
+         "instead of --flag: an active experiment, by name or id"},
         {"--variant", &options->variant, "with --experiment: the variant that was met"},
-        {"--metadata", &options->metadata, "a JSON object of at most 1 KiB"}};
+        {"--metadata", &options->metadata, "a JSON object of at most 1 KiB, or @FILE"}};
     for (Argument& argument : context_arguments(options->context)) {
         arguments.push_back(std::move(argument));
     }
@@ -134,7 +177,7 @@ std::vector<Command> track_commands() {
              "track",
              "Sends one event and waits until it is durable on this host",
              {"burgee track conversion --flag model_comparison --user ada",
-              "burgee track quality_score 0.85 --flag model_comparison --user ada"},
+              "burgee track quality_score 0.85 --experiment models --variant treatment --user ada"},
              std::move(arguments),
              [options](Terminal& terminal) { return run(*options, terminal); }}};
 }

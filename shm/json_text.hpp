@@ -9,6 +9,7 @@
 //   2. No NaN or infinity is ever written: both become null.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,7 @@ std::string json_number(double value);
 /// Builds one JSON document, pretty-printed with two spaces or compact.
 ///
 ///     JsonWriter json;
-///     json.begin_object().key("name").value("search").key("tags").begin_array().end_array();
+///     json.begin_object().member("name", "search").key("tags").begin_array().end_array();
 ///     std::string text = json.end_object().take();
 ///
 /// Precondition, asserted: calls nest properly and every object member has a key.
@@ -46,9 +47,20 @@ public:
     JsonWriter& value(std::uint64_t number);
     JsonWriter& value(int number) { return value(static_cast<std::int64_t>(number)); }
     JsonWriter& value(bool truth);
+    /// The value, or null for nothing.
+    template <class Value>
+    JsonWriter& value(const std::optional<Value>& known) {
+        return known ? value(*known) : null();
+    }
     JsonWriter& null();
     /// Inserts `json` as it is; it must be one valid JSON value.
     JsonWriter& raw(std::string_view json);
+
+    /// A member of an object: key() and value().
+    template <class Value>
+    JsonWriter& member(std::string_view name, const Value& content) {
+        return key(name).value(content);
+    }
 
     /// The finished document, without a newline at the end. Precondition: everything is closed.
     std::string take();

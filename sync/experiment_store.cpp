@@ -200,9 +200,11 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
     return id;
 }
 
-SyncResult<ExperimentRow> create_experiment(PgSession& session, const NewExperiment& wanted) {
+SyncResult<ExperimentRow> create_experiment(PgSession& session, const NewExperiment& wanted,
+                                            WriteMode mode) {
     return session.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
         check(wanted);
+        begin_write(open, mode);
         open.query(kSetWhy, {wanted.why});
         const PgRows flag = open.query(kSelectFlag, {wanted.flag_name});
         if (flag.empty()) {
@@ -219,7 +221,9 @@ SyncResult<ExperimentRow> create_experiment(PgSession& session, const NewExperim
         const PgRows inserted =
             open.query(kInsert, {flag_id, wanted.name, wanted.hypothesis,
                                  wanted.success_metrics_json, std::to_string(wanted.days)});
-        return find(open, std::string(inserted.text(0, 0)));
+        ExperimentRow row = find(open, std::string(inserted.text(0, 0)));
+        end_write(open, mode);
+        return row;
     });
 }
 
@@ -242,15 +246,19 @@ SyncResult<ExperimentRow> find_experiment(PgSession& session, const std::string&
 }
 
 SyncResult<ExperimentRow> change_experiment(PgSession& session, const std::string& name_or_id,
-                                            ExperimentChange change, const std::string& why) {
+                                            ExperimentChange change, const std::string& why,
+                                            WriteMode mode) {
     return session.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
+        begin_write(open, mode);
         const std::string id = to_text(find(open, name_or_id).id);
         const PgRows locked = open.query(kLockExperiment, {id});
         const std::string status(locked.text(0, 0));
         const std::string wanted = status_after(change);
         if (!is_possible(change, status)) {
             refuse(SyncErrorKind::kInvalid,
-                   "the experiment is " + status + " and cannot become " + wanted);
+                   status == wanted
+                       ? "the experiment is " + status + " already"
+                       : "the experiment is " + status + " and cannot become " + wanted);
         }
         open.query(kSetWhy, {why});
         if (change == ExperimentChange::kResume) {
@@ -259,7 +267,9 @@ SyncResult<ExperimentRow> change_experiment(PgSession& session, const std::strin
         const bool is_end =
             change == ExperimentChange::kComplete || change == ExperimentChange::kCancel;
         open.query(is_end ? kEnd : kSetStatus, {id, wanted});
-        return find(open, id);
+        ExperimentRow row = find(open, id);
+        end_write(open, mode);
+        return row;
     });
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shm/flag_set.hpp"
+#include "sync/dry_run.hpp"
 #include "sync/pg_session.hpp"
 
 namespace burgee::sync {
@@ -45,12 +46,13 @@ enum class ExperimentChange : std::uint8_t {
     kCancel,    ///< active or paused -> cancelled; likewise
 };
 
-/// Starts an experiment on an existing flag, from now for the planned days.
+/// Starts an experiment on an existing flag, from now for the planned days. With kDryRun nothing is
+/// stored; the row is the one that would have been, under an id that will never be used.
 /// @error kNotFound  no such flag
 ///        kInvalid   empty name, bad JSON, days out of range; the flag is not an ab_test with two
 ///                   variants; it has an active experiment already
-boost::system::result<ExperimentRow, SyncError> create_experiment(PgSession& session,
-                                                                  const NewExperiment& wanted);
+boost::system::result<ExperimentRow, SyncError> create_experiment(
+    PgSession& session, const NewExperiment& wanted, WriteMode mode = WriteMode::kCommit);
 
 /// All experiments, newest first; `status` empty: whatever their status.
 boost::system::result<std::vector<ExperimentRow>, SyncError> list_experiments(
@@ -61,11 +63,10 @@ boost::system::result<ExperimentRow, SyncError> find_experiment(PgSession& sessi
                                                                 const std::string& name_or_id);
 
 /// Changes the status. @error kNotFound none; kInvalid not possible from the status it has, or
-/// resuming beside another active experiment of the flag.
-boost::system::result<ExperimentRow, SyncError> change_experiment(PgSession& session,
-                                                                  const std::string& name_or_id,
-                                                                  ExperimentChange change,
-                                                                  const std::string& why);
+/// resuming beside another active experiment of the flag. With kDryRun nothing is stored.
+boost::system::result<ExperimentRow, SyncError> change_experiment(
+    PgSession& session, const std::string& name_or_id, ExperimentChange change,
+    const std::string& why, WriteMode mode = WriteMode::kCommit);
 
 /// "0189f7c2-....": 36 characters, lower case.
 std::string to_text(const Uuid& id);

@@ -3,74 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 
 #include "sync/flag_check.hpp"
 #include "sync/flag_queries.hpp"
+#include "sync/flag_store_sql.hpp"
+#include "sync/flag_text.hpp"
 #include "sync/migrations.hpp"
 
 namespace burgee::sync {
 namespace {
-
-/// Times as RFC 3339 in UTC, whatever the session's time zone.
-#define BURGEE_SQL_TIME(column) \
-    "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-
-constexpr const char* kRows =
-    "SELECT f.name, f.description, f.status, coalesce(f.rollout_percentage, 0),"
-    " coalesce(f.segments::text, '{}'), coalesce(f.variants::text, '[]'),"
-    " coalesce(f.metadata::text, '{}')," BURGEE_SQL_TIME("f.expires_at") "," BURGEE_SQL_TIME(
-        "f.created_at") "," BURGEE_SQL_TIME("f.updated_at") ","
-    " coalesce((SELECT max(h.revision) FROM burgee.flag_history h WHERE h.kind = 'flag'"
-    "           AND md5(h.name) = md5(f.name) AND h.name = f.name), 0) "
-    "FROM public.feature_flags f WHERE $1::text IS NULL OR f.name = $1 ORDER BY f.name COLLATE \"C\"";
-
-constexpr const char* kLock = "SELECT FROM public.feature_flags WHERE name = $1 FOR UPDATE";
-
-constexpr const char* kCreate =
-    "INSERT INTO public.feature_flags (name, description, status, rollout_percentage, segments,"
-    " variants, metadata, expires_at) VALUES"
-    " ($1, $2, $3, $4::float8, $5::jsonb, $6::jsonb, $7::jsonb, nullif($8, 'never')::timestamptz) "
-    "ON CONFLICT DO "
-    "NOTHING";
-
-// A parameter that is NULL leaves its column alone; 'never' takes the expiry away.
-constexpr const char* kUpdate =
-    "UPDATE public.feature_flags SET description = coalesce($2, description),"
-    " status = coalesce($3, status), rollout_percentage = coalesce($4::float8, rollout_percentage),"
-    " segments = coalesce($5::jsonb, segments), variants = coalesce($6::jsonb, variants),"
-    " metadata = coalesce($7::jsonb, metadata), expires_at = CASE WHEN $8::text IS NULL THEN "
-    "expires_at"
-    " WHEN $8 = 'never' THEN NULL ELSE $8::timestamptz END WHERE name = $1";
-
-constexpr const char* kRemove = "DELETE FROM public.feature_flags WHERE name = $1";
-
-constexpr const char* kHistory =
-    "SELECT h.revision," BURGEE_SQL_TIME("h.changed_at") ", h.changed_by, coalesce(h.application, ''),"
-    " h.why, h.before::text, h.after::text FROM burgee.flag_history h"
-    " WHERE h.kind = 'flag' AND md5(h.name) = md5($1) AND h.name = $1 ORDER BY h.revision DESC, h.id DESC";
-
-constexpr const char* kStateBeforeLast =
-    "SELECT h.before::text FROM burgee.flag_history h WHERE h.kind = 'flag'"
-    " AND md5(h.name) = md5($1) AND h.name = $1 ORDER BY h.revision DESC, h.id DESC LIMIT 1";
-
-constexpr const char* kStateAt =
-    "SELECT h.after::text FROM burgee.flag_history h WHERE h.kind = 'flag' AND md5(h.name) = "
-    "md5($1)"
-    " AND h.name = $1 AND h.revision <= $2 ORDER BY h.revision DESC, h.id DESC LIMIT 1";
-
-// A deleted flag comes back under its own id; what stands now takes the former values.
-constexpr const char* kRestore =
-    "INSERT INTO public.feature_flags AS f (id, name, description, status, rollout_percentage,"
-    " segments, variants, metadata, created_at, expires_at)"
-    " SELECT r.id, r.name, r.description, r.status, r.rollout_percentage, r.segments, r.variants,"
-    "        r.metadata, r.created_at, r.expires_at"
-    " FROM jsonb_populate_record(NULL::public.feature_flags, $1::jsonb) r"
-    " ON CONFLICT (name) DO UPDATE SET description = excluded.description, status = "
-    "excluded.status,"
-    " rollout_percentage = excluded.rollout_percentage, segments = excluded.segments,"
-    " variants = excluded.variants, metadata = excluded.metadata, expires_at = excluded.expires_at";
-
-#undef BURGEE_SQL_TIME
 
 std::string number_text(double number) {
     std::array<char, 32> text{};
@@ -95,7 +37,33 @@ FlagRow flag_row(const PgRows& rows, std::size_t row) {
     flag.created_at = rows.value(row, 8).value_or("");
     flag.updated_at = rows.value(row, 9).value_or("");
     flag.revision = static_cast<std::uint64_t>(rows.integer(row, 10));
+    if (!rows.is_null(row, 11)) {
+        flag.changed_seconds_ago = rows.integer(row, 11);
+    }
+    flag.is_expired = rows.boolean(row, 12);
     return flag;
+}
+
+std::optional<FlagRow> find_row(PgTransaction& open, const std::string& name) {
+    const PgRows rows = open.query(kRows, {name});
+    return rows.empty() ? std::nullopt : std::optional(flag_row(rows, 0));
+}
+
+/// Says of each row whether hosts take it. `names`: those of the rows; nothing: all rows.
+void judge(PgTransaction& open, std::vector<FlagRow>& flags,
+           const std::optional<std::vector<std::string>>& names) {
+    const FlagSettings settings = read_settings(open);
+    std::map<std::string, FlagVerdict> verdicts;
+    for (const RawFlag& row : read_flags(open, names)) {
+        verdicts.emplace(row.name.value_or(""), check_flag(row, settings));
+    }
+    for (FlagRow& flag : flags) {
+        const auto found = verdicts.find(flag.name);
+        if (found != verdicts.end()) {
+            flag.is_refused = !found->second.flag;
+            flag.has_warnings = !found->second.problems.empty();
+        }
+    }
 }
 
 [[noreturn]] void throw_not_found(const std::string& name) {
@@ -114,6 +82,20 @@ void note_reason(PgTransaction& open, const std::string& why) {
 /// "" and "never" mean no expiry.
 PgValue expiry_of(const std::optional<std::string>& written) {
     return written && written->empty() ? PgValue("never") : written;
+}
+
+/// The server's word about a time that it cannot read, in ours: the only time we send is this one.
+SyncResult<FlagWritten> with_time_named(SyncResult<FlagWritten> result,
+                                        const std::optional<std::string>& expires_at) {
+    const bool is_about_time = result.has_error() && (result.error().sqlstate == "22007" ||
+                                                      result.error().sqlstate == "22008");
+    if (!is_about_time) {
+        return result;
+    }
+    SyncError error = result.error();
+    error.message = "expires_at is no time: \"" + shown_text(expires_at.value_or("")) +
+                    "\"; write one such as 2027-01-31T12:00:00Z, or never";
+    return error;
 }
 
 /// Checks values before the database sees them, because we name the field and it names a
@@ -159,15 +141,19 @@ std::vector<FlagProblem> check_after(PgTransaction& open, const std::string& nam
 }
 
 /// Runs the deferred triggers now, so that the revision of this change is known before the commit.
-FlagWritten finish(PgTransaction& open, std::vector<FlagProblem> warnings) {
+FlagWritten finish(PgTransaction& open, const std::string& name,
+                   std::vector<FlagProblem> warnings) {
     open.script("SET CONSTRAINTS ALL IMMEDIATE");
-    const PgRows rows = open.query(
-        "SELECT value, coalesce(transaction_id = pg_current_xact_id(), false) FROM "
-        "burgee.revision");
+    const PgRows rows = open.query(kRevisionAndExpiry, {name});
     FlagWritten written;
     written.revision = rows.empty() ? 0 : static_cast<std::uint64_t>(rows.integer(0, 0));
     written.is_changed = !rows.empty() && rows.boolean(0, 1);
     written.warnings = std::move(warnings);
+    if (!rows.empty() && rows.boolean(0, 2)) {
+        written.warnings.push_back(
+            {shown_name(name), "expires_at",
+             "has passed: hosts answer off with reason EXPIRED until it is set anew", false});
+    }
     return written;
 }
 
@@ -201,6 +187,7 @@ SyncResult<std::vector<FlagRow>> FlagStore::list() {
         for (std::size_t row = 0; row < rows.size(); ++row) {
             flags.push_back(flag_row(rows, row));
         }
+        judge(open, flags, std::nullopt);
         return flags;
     });
 }
@@ -212,15 +199,35 @@ SyncResult<FlagRow> FlagStore::show(const std::string& name) {
         if (rows.empty()) {
             throw_not_found(name);
         }
-        return flag_row(rows, 0);
+        std::vector<FlagRow> flags{flag_row(rows, 0)};
+        judge(open, flags, std::vector<std::string>{name});
+        return flags.front();
+    });
+}
+
+/// What every change has in common; `change(PgTransaction&)` makes it and gives a FlagWritten.
+template <class Change>
+SyncResult<FlagWritten> FlagStore::write(const std::string& name, const std::string& why,
+                                         Change&& change) {
+    return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
+        require_schema(open);
+        begin_write(open, mode_);
+        const bool is_dry = mode_ == WriteMode::kDryRun;
+        const std::optional<FlagRow> before = is_dry ? find_row(open, name) : std::nullopt;
+        note_reason(open, why);
+        FlagWritten written = change(open);
+        if (is_dry) {
+            written.before = before;
+            written.after = find_row(open, name);
+        }
+        end_write(open, mode_);
+        return written;
     });
 }
 
 SyncResult<FlagWritten> FlagStore::create(const FlagRow& row, const std::string& why) {
-    return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
-        require_schema(open);
+    auto result = write(row.name, why, [&](PgTransaction& open) {
         check_before(open, row);
-        note_reason(open, why);
         const PgRows written =
             open.query(kCreate, {row.name, row.description, row.status,
                                  number_text(row.rollout_percentage), row.segments_json,
@@ -230,14 +237,14 @@ SyncResult<FlagWritten> FlagStore::create(const FlagRow& row, const std::string&
                 SyncErrorKind::kAlreadyExists,
                 "there is a flag \"" + shown_name(row.name) + "\" already: change it instead");
         }
-        return finish(open, check_after(open, row.name));
+        return finish(open, row.name, check_after(open, row.name));
     });
+    return with_time_named(std::move(result), row.expires_at);
 }
 
 SyncResult<FlagWritten> FlagStore::update(const std::string& name, const FlagEdit& edit,
                                           const std::string& why) {
-    return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
-        require_schema(open);
+    auto result = write(name, why, [&](PgTransaction& open) {
         if (open.query(kLock, {name}).empty()) {
             throw_not_found(name);
         }
@@ -248,22 +255,36 @@ SyncResult<FlagWritten> FlagStore::update(const std::string& name, const FlagEdi
         row.variants_json = edit.variants_json.value_or(row.variants_json);
         row.metadata_json = edit.metadata_json.value_or(row.metadata_json);
         check_before(open, row);
-        note_reason(open, why);
         open.query(kUpdate, {name, edit.description, edit.status,
                              number_text(edit.rollout_percentage), edit.segments_json,
                              edit.variants_json, edit.metadata_json, expiry_of(edit.expires_at)});
-        return finish(open, check_after(open, name));
+        return finish(open, name, check_after(open, name));
     });
+    return with_time_named(std::move(result), edit.expires_at);
 }
 
 SyncResult<FlagWritten> FlagStore::remove(const std::string& name, const std::string& why) {
-    return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
-        require_schema(open);
-        note_reason(open, why);
+    return write(name, why, [&](PgTransaction& open) {
+        open.query(kLock, {name});
+        const PgRows experiments = open.query(kLockExperiments, {name});
+        std::vector<std::string> removed;
+        for (std::size_t row = 0; row < experiments.size(); ++row) {
+            removed.emplace_back(experiments.text(row, 0));
+            if (experiments.boolean(row, 1)) {
+                throw SyncFailure(
+                    SyncErrorKind::kInvalid,
+                    "flag \"" + shown_name(name) + "\" has the active experiment \"" +
+                        shown_text(removed.back()) +
+                        "\", which would be deleted with it for good: complete it first (burgee "
+                        "experiment complete), or switch the flag off instead");
+            }
+        }
         if (open.query(kRemove, {name}).affected() == 0) {
             throw_not_found(name);
         }
-        return finish(open, {});
+        FlagWritten written = finish(open, name, {});
+        written.experiments_removed = std::move(removed);
+        return written;
     });
 }
 
@@ -289,13 +310,10 @@ SyncResult<std::vector<FlagHistoryEntry>> FlagStore::history(const std::string& 
 SyncResult<FlagWritten> FlagStore::rollback(const std::string& name,
                                             std::optional<std::uint64_t> to_revision,
                                             const std::string& why) {
-    return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
-        require_schema(open);
+    return write(name, why, [&](PgTransaction& open) {
         open.query(kLock, {name});
-        const std::string state = former_state(open, name, to_revision);
-        note_reason(open, why);
-        open.query(kRestore, {state});
-        return finish(open, check_after(open, name));
+        open.query(kRestore, {former_state(open, name, to_revision)});
+        return finish(open, name, check_after(open, name));
     });
 }
 

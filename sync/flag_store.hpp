@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shm/flag_set.hpp"
+#include "sync/dry_run.hpp"
 #include "sync/pg_session.hpp"
 
 namespace burgee::sync {
@@ -27,6 +28,11 @@ struct FlagRow {
     std::string created_at;                 ///< set by the database
     std::string updated_at;                 ///< set by the database
     std::uint64_t revision = 0;             ///< of its last change; 0: older than the history
+    // Below: what the database and hosts make of it; ignored when written.
+    std::optional<std::int64_t> changed_seconds_ago;  ///< by the database's clock
+    bool is_expired = false;                          ///< expires_at has passed
+    bool is_refused = false;    ///< hosts do not publish the row as it stands: see problems()
+    bool has_warnings = false;  ///< hosts publish it and warn: see problems()
 };
 
 /// What to change; what is not set stays.
@@ -42,9 +48,12 @@ struct FlagEdit {
 
 /// What a change did.
 struct FlagWritten {
-    std::uint64_t revision = 0;         ///< that hosts must reach to have it
-    bool is_changed = true;             ///< false: the row was like that already
-    std::vector<FlagProblem> warnings;  ///< of the row as it stands now
+    std::uint64_t revision = 0;                    ///< that hosts must reach to have it
+    bool is_changed = true;                        ///< false: the row was like that already
+    std::vector<FlagProblem> warnings;             ///< of the row as it stands now
+    std::vector<std::string> experiments_removed;  ///< names; only a deletion removes any
+    std::optional<FlagRow> before;                 ///< only of a dry run; nothing: no such flag
+    std::optional<FlagRow> after;                  ///< likewise
 };
 
 /// One line of a flag's history. JSON fields are whole rows.
@@ -63,7 +72,9 @@ struct FlagHistoryEntry {
 /// `why` goes into the history; empty is stored as NULL. Thread safety: one thread at a time.
 class FlagStore {
 public:
-    explicit FlagStore(PgSession& session) : session_(session) {}
+    /// With kDryRun nothing is stored: the changes say what would happen.
+    explicit FlagStore(PgSession& session, WriteMode mode = WriteMode::kCommit)
+        : session_(session), mode_(mode) {}
 
     SyncResult<std::vector<FlagRow>> list();            ///< by name, bytewise
     SyncResult<FlagRow> show(const std::string& name);  ///< kNotFound
@@ -71,13 +82,16 @@ public:
                                    const std::string& why);  ///< kAlreadyExists, kInvalid
     SyncResult<FlagWritten> update(const std::string& name, const FlagEdit& edit,
                                    const std::string& why);  ///< kNotFound, kInvalid
-    SyncResult<FlagWritten> remove(const std::string& name, const std::string& why);  ///< kNotFound
+
+    /// Deletes the flag and its experiments. kNotFound; kInvalid while one of them is active.
+    SyncResult<FlagWritten> remove(const std::string& name, const std::string& why);
 
     /// Newest first; also of a deleted flag. kNotFound when no flag ever had this name.
     SyncResult<std::vector<FlagHistoryEntry>> history(const std::string& name);
 
     /// Writes a former state as a new change. Without `to_revision`: the state before the last
-    /// change, which brings back a deleted flag; with it: the state that revision left.
+    /// change, which brings back a deleted flag without its experiments; with it: the state that
+    /// revision left.
     /// kNotFound: there is no such state; kInvalid: it could not be published today.
     SyncResult<FlagWritten> rollback(const std::string& name,
                                      std::optional<std::uint64_t> to_revision,
@@ -87,7 +101,11 @@ public:
     SyncResult<std::vector<FlagProblem>> problems();
 
 private:
+    template <class Change>
+    SyncResult<FlagWritten> write(const std::string& name, const std::string& why, Change&& change);
+
     PgSession& session_;
+    WriteMode mode_;
 };
 
 }  // namespace burgee::sync

@@ -23,7 +23,10 @@ protected:
                  "Creates a flag",
                  {"burgee flag create a", "burgee flag create b --rollout 5"},
                  {{"NAME", &name_, "the name", true},
-                  {"--rollout", &rollout_, "percent"},
+                  {"--rollout", &rollout_, "percent", false, {}, NumberRange{0, 100}},
+                  {"--days", &days_, "days", false, {}, NumberRange{0, 10, true}},
+                  {"--to", &revision_, "a revision", false, {}, NumberRange{1, 1e9}},
+                  {"--file", &file_, "a file", false, {}, {}, true},
                   {"--status", &status_, "the status", false, {"enabled", "disabled"}},
                   {"--include", &include_, "a unit"},
                   {"--dry-run", &is_dry_, "changes nothing"}},
@@ -53,6 +56,9 @@ protected:
 
     std::string name_;
     std::optional<double> rollout_;
+    std::optional<double> days_;
+    std::optional<std::int64_t> revision_;
+    std::string file_;
     std::string status_;
     std::vector<std::string> include_;
     bool is_dry_ = false;
@@ -124,12 +130,78 @@ TEST_F(ArgumentsTest, RefusesWhatMakesNoCommand) {
     EXPECT_THAT(refusal({"status", "-o", "yaml"}), testing::HasSubstr("json"));
 }
 
+TEST_F(ArgumentsTest, RefusesNumbersThatMakeNoSenseByThemselves) {
+    const auto refused = [this](const char* option, const char* number) {
+        return refusal({"flag", "create", "x", option, number});
+    };
+    EXPECT_EQ(refused("--rollout", "100"), "accepted");
+    EXPECT_EQ(refused("--rollout", "0"), "accepted");
+    EXPECT_THAT(refused("--rollout", "100.001"), testing::HasSubstr("at least 0 and at most 100"));
+    EXPECT_THAT(refused("--rollout", "-1"), testing::HasSubstr("--rollout"));
+    EXPECT_THAT(refused("--rollout", "nan"), testing::HasSubstr("\"nan\" is not a number"));
+    EXPECT_THAT(refused("--rollout", "inf"), testing::HasSubstr("is not a number"));
+    EXPECT_THAT(refused("--rollout", "25%"), testing::HasSubstr("\"25%\" is not a number"));
+    EXPECT_THAT(refused("--days", "0"), testing::HasSubstr("more than 0"));
+    EXPECT_EQ(refused("--days", "0.5"), "accepted");
+    EXPECT_EQ(refused("--to", "1"), "accepted");
+    EXPECT_THAT(refused("--to", "0"), testing::HasSubstr("out of range"));
+    EXPECT_THAT(refused("--to", "1.5"), testing::HasSubstr("is not a whole number"));
+}
+
+TEST_F(ArgumentsTest, SuggestsTheChoiceThatWasMeant) {
+    EXPECT_THAT(refusal({"flag", "create", "x", "--status", "enabeld"}),
+                testing::HasSubstr("did you mean \"enabled\"?"));
+    EXPECT_THAT(refusal({"status", "-o", "jsno"}), testing::HasSubstr("did you mean \"json\"?"));
+}
+
+TEST_F(ArgumentsTest, RefusesTextThatIsNotUtf8ButTakesAnyPath) {
+    EXPECT_THAT(refusal({"flag", "create", "caf\xe9"}), testing::HasSubstr("caf\\xe9"));
+    EXPECT_THAT(refusal({"flag", "create", "x", "--include", "caf\xe9"}),
+                testing::HasSubstr("is not UTF-8"));
+    EXPECT_EQ(refusal({"flag", "create", "caf\xc3\xa9"}), "accepted");
+    EXPECT_EQ(refusal({"flag", "create", "x", "--file", "/caf\xe9"}), "accepted");
+}
+
+TEST_F(ArgumentsTest, SaysHowToDoWithoutAConfigurationFile) {
+    EXPECT_THAT(refusal({"status", "--config", "burgee.toml"}),
+                testing::HasSubstr("BURGEE_DATABASE_DSN"));
+}
+
 TEST_F(ArgumentsTest, HelpShowsBothExamples) {
     const std::string help = parse({"flag", "create", "--help"}).printed;
     EXPECT_THAT(help, testing::HasSubstr("burgee flag create a\n"));
     EXPECT_THAT(help, testing::HasSubstr("burgee flag create b --rollout 5\n"));
     EXPECT_THAT(help, testing::HasSubstr("--rollout"));
+    EXPECT_THAT(help, testing::HasSubstr("the status: enabled, disabled\n"));
+    EXPECT_THAT(help, testing::HasSubstr("-o, --dsn and --directory"));
+    const std::string of_noun = parse({"flag", "--help"}).printed;
+    EXPECT_THAT(of_noun, testing::HasSubstr("Examples:\n  burgee flag list\n"));
+    EXPECT_THAT(of_noun, testing::HasSubstr("create                      Creates a flag\n"));
+    EXPECT_THAT(of_noun, testing::Not(testing::HasSubstr("burgee flag create a")));
     EXPECT_THAT(parse({"--help"}).printed, testing::HasSubstr("status"));
+}
+
+TEST_F(ArgumentsTest, EveryCommandsHelpHasTwoExamplesThatItCanRead) {
+    const std::string help = parse_arguments({"--help"}, all_commands()).printed;
+    EXPECT_THAT(help, testing::HasSubstr("Examples:\n  burgee "));
+    for (const Command& command : all_commands()) {
+        std::vector<std::string> words{command.verb, "--help"};
+        if (!command.noun.empty()) {
+            words.insert(words.begin(), command.noun);
+        }
+        const std::string own = parse_arguments(words, all_commands()).printed;
+        for (const std::string& example : command.examples) {
+            EXPECT_THAT(own, testing::HasSubstr("\n  " + example + "\n"));
+        }
+        EXPECT_NE(command.examples[0], command.examples[1]);
+    }
+}
+
+TEST_F(ArgumentsTest, SaysWhatIsMissing) {
+    EXPECT_THAT(refusal({}), testing::HasSubstr("add one of flag, status"));
+    EXPECT_THAT(refusal({"flag"}), testing::HasSubstr("add one of create (see burgee"));
+    EXPECT_THAT(refusal({"flag", "create", "x", "--rollout"}),
+                testing::HasSubstr("--rollout needs a value"));
 }
 
 TEST_F(ArgumentsTest, SaysWhichBurgeeThisIs) {

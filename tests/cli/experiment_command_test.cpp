@@ -75,7 +75,54 @@ TEST_F(ExperimentCommandTest, RefusesWhatCannotBeMeasured) {
     refused(3, {"results", "nothing"});
     create("third");
     refused(1, {"experiment", "create", "--flag", "third.flag", "--name", "again"});
-    refused(1, {"experiment", "create", "--flag", "third.flag", "--name", "x", "--days", "-1"});
+    refused(2, {"experiment", "create", "--flag", "third.flag", "--name", "x", "--days", "-1"});
+    refused(2, {"experiment", "create", "--flag", "third.flag", "--name", ""});
+    EXPECT_THAT(refused(2, {"experiment", "create", "--flag", "third.flag", "--name", "x",
+                            "--metric", "{\"name\":}"}),
+                HasSubstr("--metric is not a JSON object"));
+    EXPECT_THAT(refused(3, {"experiment", "show", "thrid"}), HasSubstr("did you mean \"third\"?"));
+    EXPECT_THAT(refused(3, {"experiment", "create", "--flag", "thrid.flag", "--name", "x"}),
+                HasSubstr("did you mean \"third.flag\"?"));
+}
+
+TEST_F(ExperimentCommandTest, AFlagIsNotDeletedUnderAnActiveExperiment) {
+    create("held");
+    const std::string line = refused(1, {"flag", "delete", "held.flag"});
+    EXPECT_THAT(line, HasSubstr("\"held\""));
+    EXPECT_THAT(line, HasSubstr("burgee experiment complete"));
+    refused(1, {"flag", "delete", "held.flag", "--dry-run"});
+    ok({"experiment", "complete", "held"});
+    const ChildOutcome dry = burgee({"flag", "delete", "held.flag", "--dry-run"});
+    EXPECT_EQ(dry.exit.code, 0);
+    EXPECT_THAT(dry.output, HasSubstr("- experiment   held\n"));
+    EXPECT_THAT(dry.error, HasSubstr("for good"));
+    ok({"experiment", "show", "held"});
+    const ChildOutcome gone = burgee({"flag", "delete", "held.flag"});
+    EXPECT_EQ(gone.exit.code, 0);
+    EXPECT_THAT(gone.output, HasSubstr("deleted held.flag and its experiment \"held\""));
+    EXPECT_THAT(gone.error, HasSubstr("for good"));
+    refused(3, {"experiment", "show", "held"});
+    ok({"flag", "create", "free.flag"});
+    EXPECT_EQ(json({"flag", "delete", "free.flag"})["experiments_removed"].get_array().size(), 0U);
+}
+
+TEST_F(ExperimentCommandTest, ADryRunShowsTheChangeAndMakesNone) {
+    create("tried");
+    const std::string text = ok({"experiment", "pause", "tried", "--dry-run"});
+    EXPECT_THAT(text, HasSubstr("tried would change\n"));
+    EXPECT_THAT(text, HasSubstr("- status      active\n+ status      paused\n"));
+    EXPECT_EQ(json({"experiment", "show", "tried"})["status"].get_string().value(), "active");
+    const auto dry = json({"experiment", "complete", "tried", "--dry-run"});
+    EXPECT_TRUE(dry["is_dry_run"].get_bool().value());
+    EXPECT_EQ(dry["before"]["status"].get_string().value(), "active");
+    EXPECT_EQ(dry["after"]["status"].get_string().value(), "completed");
+    EXPECT_EQ(json({"experiment", "show", "tried"})["status"].get_string().value(), "active");
+    refused(1, {"experiment", "resume", "tried", "--dry-run"});
+    ok({"experiment", "complete", "tried"});
+    EXPECT_THAT(
+        ok({"experiment", "create", "--flag", "tried.flag", "--name", "tried.2", "--dry-run"}),
+        HasSubstr("tried.2 would be created\n"));
+    refused(3, {"experiment", "show", "tried.2"});
 }
 
 TEST_F(ExperimentCommandTest, JudgesUnitsAndKeepsTheResults) {

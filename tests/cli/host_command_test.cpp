@@ -182,7 +182,92 @@ TEST_F(HostCommandTest, TrackSaysWhyAnEventWasNotTaken) {
     refused(3, {"track", "conversion", "--flag", "modles", "--user", "u"});
     refused(2, {"track", "conversion", "nan", "--flag", "models", "--user", "u"});
     refused(2, {"track", "conversion"});
-    refused(2, {"track", "conversion", "--experiment", "not-an-id", "--variant", "a"});
+    EXPECT_THAT(refused(2, {"track", "conversion", "-1", "--flag", "models", "--user", "u"}),
+                HasSubstr("conversion is counted"));
+}
+
+TEST_F(HostCommandTest, TrackChecksTheMetadataItself) {
+    const auto refusal = [](const std::string& metadata) {
+        return refused(2, {"track", "conversion", "--flag", "models", "--user", "user-1",
+                           "--metadata", metadata});
+    };
+    EXPECT_THAT(refusal("x"), HasSubstr("--metadata is not a JSON object"));
+    EXPECT_THAT(refusal("{\"page\":"), HasSubstr("is not a JSON object"));
+    EXPECT_THAT(refusal("{\"a\":\"" + std::string(1024, 'x') + "\"}"),
+                HasSubstr("at most 1024 (1 KiB)"));
+    const std::string path = directory() + "/metadata.json";
+    std::ofstream(path) << "[1]\n";
+    EXPECT_THAT(refusal("@" + path), HasSubstr("metadata.json is not a JSON object"));
+    std::ofstream(path) << "{\"page\":\"/\"}\n";
+    // Good metadata gets as far as the next hurdle.
+    EXPECT_THAT(refused(1, {"track", "conversion", "--flag", "models", "--user", "user-1",
+                            "--metadata", "@" + path}),
+                HasSubstr("no active experiment"));
+}
+
+TEST_F(HostCommandTest, TrackKnowsOnlyTheExperimentsOfThisHost) {
+    ok({"flag", "create", "measured", "--status", "ab_test", "--variant", "control=50", "--variant",
+        "treatment=50", "--exclude", "u-out"});
+    const auto row = json({"experiment", "create", "--flag", "measured", "--name", "measuring"});
+    const std::string id(row["id"].get_string().value());
+    const std::string other = "01234567-89ab-cdef-0123-456789abcdef";
+    for (const std::string& unknown : {id, other, std::string("measuring")}) {
+        EXPECT_THAT(refused(3, {"track", "conversion", "--experiment", unknown, "--variant",
+                                "control", "--user", "u"}),
+                    HasSubstr("this host knows no active experiment \"" + unknown + "\""));
+    }
+    refused(2, {"track", "", "--flag", "models", "--user", "u"});
+    host_->publish();
+    EXPECT_THAT(refused(1, {"track", "conversion", "--flag", "measured"}),
+                HasSubstr("names nobody: give --user"));
+    EXPECT_THAT(refused(1, {"track", "conversion", "--flag", "measured", "--user", "u-out"}),
+                HasSubstr("takes no part in experiment \"measuring\" (off, reason EXCLUDED)"));
+    for (const std::string& known : {id, std::string("measuring")}) {
+        const std::string line = refused(3, {"track", "conversion", "--experiment", known,
+                                             "--variant", "contrl", "--user", "u"});
+        EXPECT_THAT(line, HasSubstr("only control, treatment; did you mean \"control\"?"));
+    }
+    // Known to the host; only that nobody takes events here.
+    EXPECT_THAT(refused(4, {"track", "conversion", "--experiment", "measuring", "--variant",
+                            "control", "--user", "u"}),
+                HasSubstr("burgeed did not acknowledge"));
+    EXPECT_THAT(refused(3, {"track", "conversion", "--experiment", "measurign", "--variant",
+                            "control", "--user", "u"}),
+                HasSubstr("did you mean \"measuring\"?"));
+}
+
+TEST_F(HostCommandTest, InExperimentMeansThatSomebodyMeasures) {
+    for (const char* command : {"eval", "explain"}) {
+        const auto alone = json({command, "models", "--user", "user-1"});
+        EXPECT_TRUE(alone["experiment"].is_null());
+        EXPECT_FALSE(alone["in_experiment"].get_bool().value());
+        EXPECT_TRUE(alone["is_randomised"].get_bool().value());
+    }
+    ok({"flag", "create", "counted", "--status", "ab_test", "--variant", "control=50", "--variant",
+        "treatment=50", "--include", "u-in"});
+    ok({"experiment", "create", "--flag", "counted", "--name", "counting"});
+    host_->publish();
+    for (const char* command : {"eval", "explain"}) {
+        const auto drawn = json({command, "counted", "--user", "user-1"});
+        EXPECT_EQ(drawn["experiment"].get_string().value(), "counting");
+        EXPECT_TRUE(drawn["in_experiment"].get_bool().value());
+        const auto by_hand = json({command, "counted", "--user", "u-in"});
+        EXPECT_FALSE(by_hand["in_experiment"].get_bool().value());
+        EXPECT_FALSE(by_hand["is_randomised"].get_bool().value());
+    }
+}
+
+TEST_F(HostCommandTest, ProblemsOfAHostSayWhenItsDaemonIsDead) {
+    const TemporaryDirectory left;
+    {
+        PublishingHost host(postgres().dsn(), left.path());
+        host.publish();
+    }
+    std::ofstream(left.path() + "/problems.txt") << "none\n";
+    const ChildOutcome outcome = burgee({"flag", "problems", "--host", "--directory", left.path()});
+    EXPECT_EQ(outcome.exit.code, 4);
+    EXPECT_EQ(outcome.output, "none\n");
+    EXPECT_THAT(outcome.error, HasSubstr("burgeed is dead"));
 }
 
 }  // namespace

@@ -118,6 +118,23 @@ TEST_F(ExperimentStoreTest, PausesResumesAndEndsOnce) {
     EXPECT_EQ(sync::list_experiments(session_, "active").value().size(), 1U);
 }
 
+TEST_F(ExperimentStoreTest, ADryRunTellsTheChangeAndKeepsNothing) {
+    const auto tried = sync::create_experiment(session_, {.flag_name = "model", .name = "tried"},
+                                               sync::WriteMode::kDryRun);
+    ASSERT_TRUE(tried) << tried.error().message;
+    EXPECT_EQ(tried->status, "active");
+    EXPECT_EQ(value("SELECT count(*) FROM public.ab_test_experiments"), "0");
+    create("real");
+    const auto paused = sync::change_experiment(session_, "real", ExperimentChange::kPause, "",
+                                                sync::WriteMode::kDryRun);
+    ASSERT_TRUE(paused) << paused.error().message;
+    EXPECT_EQ(paused->status, "paused");
+    EXPECT_EQ(sync::find_experiment(session_, "real").value().status, "active");
+    EXPECT_TRUE(sync::change_experiment(session_, "real", ExperimentChange::kResume, "",
+                                        sync::WriteMode::kDryRun)
+                    .has_error());
+}
+
 TEST_F(ExperimentStoreTest, CountsUnitsNotEventsAndLeavesOutWhoCannotBeCompared) {
     const ExperimentRow experiment = create("first");
     for (int repeat = 0; repeat < 3; ++repeat) {

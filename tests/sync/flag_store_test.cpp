@@ -175,5 +175,76 @@ TEST_F(FlagStoreTest, ListsTheProblemsOfRowsOthersWrote) {
     EXPECT_EQ(problems.value().front().field, "segments.x");
 }
 
+TEST_F(FlagStoreTest, ADryRunTellsTheWholeChangeAndKeepsNothing) {
+    FlagStore trial(session_, WriteMode::kDryRun);
+    const auto created = trial.create(rollout("search", 5), "why");
+    ASSERT_TRUE(created);
+    EXPECT_TRUE(created->is_changed);
+    EXPECT_FALSE(created->before);
+    ASSERT_TRUE(created->after);
+    EXPECT_EQ(created->after->rollout_percentage, 5);
+    expect_error(store_.show("search"), SyncErrorKind::kNotFound, "search");
+    EXPECT_EQ(value("SELECT value FROM burgee.revision"), "0");
+
+    must(store_.create(rollout("search", 5), ""));
+    FlagEdit edit;
+    edit.rollout_percentage = 50;
+    const auto updated = trial.update("search", edit, "");
+    ASSERT_TRUE(updated);
+    EXPECT_EQ(updated->before->rollout_percentage, 5);
+    EXPECT_EQ(updated->after->rollout_percentage, 50);
+    const auto removed = trial.remove("search", "");
+    ASSERT_TRUE(removed);
+    EXPECT_FALSE(removed->after);
+    EXPECT_EQ(store_.show("search").value().rollout_percentage, 5);
+    EXPECT_EQ(value("SELECT value FROM burgee.revision"), "1");
+    edit.rollout_percentage = 101;
+    expect_error(trial.update("search", edit, ""), SyncErrorKind::kInvalid, "rollout_percentage");
+    expect_error(trial.create(rollout("search", 1), ""), SyncErrorKind::kAlreadyExists, "search");
+}
+
+TEST_F(FlagStoreTest, ADeletionTakesEndedExperimentsAndSparesActiveOnes) {
+    must(store_.create(rollout("search", 5), ""));
+    execute(
+        "INSERT INTO public.ab_test_experiments (feature_flag_id, name, status) "
+        "SELECT id, 'old', 'completed' FROM public.feature_flags;"
+        "INSERT INTO public.ab_test_experiments (feature_flag_id, name, status) "
+        "SELECT id, 'running', 'active' FROM public.feature_flags");
+    expect_error(store_.remove("search", ""), SyncErrorKind::kInvalid, "\"running\"");
+    EXPECT_EQ(value("SELECT count(*) FROM public.ab_test_experiments"), "2");
+    // One whose time is over counts no longer, whatever its status says.
+    execute("UPDATE public.ab_test_experiments SET end_date = now() WHERE name = 'running'");
+    const auto removed = store_.remove("search", "");
+    ASSERT_TRUE(removed) << removed.error().message;
+    EXPECT_THAT(removed->experiments_removed, ::testing::UnorderedElementsAre("old", "running"));
+    EXPECT_EQ(value("SELECT count(*) FROM public.ab_test_experiments"), "0");
+}
+
+TEST_F(FlagStoreTest, SaysWhatHostsMakeOfARow) {
+    must(store_.create(rollout("good", 5), ""));
+    FlagRow past = rollout("past", 5);
+    past.expires_at = "2001-01-01T00:00:00Z";
+    const auto written = store_.create(past, "");
+    ASSERT_TRUE(written);
+    ASSERT_EQ(written->warnings.size(), 1U);
+    EXPECT_EQ(written->warnings.front().field, "expires_at");
+    execute(
+        "INSERT INTO public.feature_flags (name, status, segments) "
+        "VALUES ('bad', 'enabled', '{\"colour\": 1}');"
+        "UPDATE public.feature_flags SET expires_at = 'infinity' WHERE name = 'bad'");
+    const std::vector<FlagRow> rows = store_.list().value();
+    ASSERT_EQ(rows.size(), 3U);
+    EXPECT_TRUE(rows[0].is_refused);
+    EXPECT_FALSE(rows[0].is_expired);
+    EXPECT_FALSE(rows[1].is_refused || rows[1].has_warnings || rows[1].is_expired);
+    EXPECT_TRUE(rows[2].is_expired);
+    EXPECT_TRUE(store_.show("bad").value().is_refused);
+    past.expires_at = "someday";
+    past.name = "never.read";
+    const auto refused = store_.create(past, "");
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("expires_at is no time: \"someday\""));
+}
+
 }  // namespace
 }  // namespace burgee::sync
