@@ -9,6 +9,9 @@
 //   2. Equal flags, experiments and stamp give equal bytes, in whatever order they arrived.
 //   3. An expired flag stays expired until its row changes, even if the database's clock goes back.
 //   4. Whatever was accepted fits: build() has no way to fail.
+//   5. Published flags never require each other in circles, and every segment they name is there.
+//   What
+//      is refused for that waits, and is tried again with every change.
 
 #include <cstddef>
 #include <cstdint>
@@ -81,6 +84,7 @@ private:
     std::optional<FlagProblem> reference_problem(const FlagDefinition& flag,
                                                  std::uint64_t name_hash) const;
     void remember_requirements(const FlagTable::Slot& slot);
+    std::vector<FlagProblem> unmet_requirements() const;
     void apply_increment(const FlagChanges& changes);
     void apply_rebuild(const FlagChanges& changes);
     std::vector<Candidate> candidates_of(const FlagChanges& changes) const;
