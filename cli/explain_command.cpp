@@ -44,6 +44,7 @@ struct CollectSteps {
         steps.push_back({step, std::string(step.attribute), std::string(step.unit),
                          std::string(step.salt), std::string(step.variant)});
     }
+    void record(const ConstraintStep& /*step*/) {}
 };
 
 struct Explanation {
@@ -81,23 +82,23 @@ std::string range_text(const Step& step) {
 std::string outcome(const Step& step, const Explanation& explanation) {
     const TraceStep& numbers = step.numbers;
     switch (numbers.rule) {
-        case Rule::kStatus:
+        case DecisionRule::kStatus:
             return explanation.status;
-        case Rule::kExpiry:
+        case DecisionRule::kExpiry:
             return numbers.has_decided ? "has expired" : "has not expired";
-        case Rule::kExclude:
-        case Rule::kInclude:
-            return numbers.has_decided || (numbers.rule == Rule::kInclude && numbers.is_enabled)
+        case DecisionRule::kExclude:
+        case DecisionRule::kInclude:
+            return numbers.has_decided || (numbers.rule == DecisionRule::kInclude && numbers.is_enabled)
                        ? "the unit is listed"
                        : "the unit is not listed";
-        case Rule::kEnabled:
+        case DecisionRule::kEnabled:
             return "on for everybody";
-        case Rule::kUnit:
+        case DecisionRule::kUnit:
             return step.unit.empty() ? "no unit in the context"
                                      : step.attribute + " = " + step.unit;
-        case Rule::kRollout:
+        case DecisionRule::kRollout:
             return numbers.is_enabled ? "inside the rollout" : "outside the rollout";
-        case Rule::kVariant:
+        case DecisionRule::kVariant:
             return step.variant.empty() ? "no variant" : step.variant;
     }
     return "";

@@ -5,18 +5,17 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <tuple>
+#include <variant>
 
 #include <burgee/checksum.hpp>
 
 #include "shm/bucket_ranges.hpp"
 #include "shm/flag_limits.hpp"
+#include "shm/rule_program.hpp"
 
 namespace burgee {
 namespace {
-
-// A text is looked for in the flag's strings only while those are short: looking costs more than
-// the repeated bytes beyond that. Chosen by feel.
-constexpr std::size_t kShareTextsBelow = 4'096;
 
 std::uint64_t seed_of(std::string_view purpose, std::string_view salt) {
     std::string text;
@@ -53,16 +52,20 @@ void make_constant(FlagRecord& record, bool is_on, Reason reason) {
 
 /// The shortest path that answers as the whole order of rules would.
 void choose_path(const FlagDefinition& flag, FlagRecord& record) {
-    const bool names_units = !flag.include.empty() || !flag.exclude.empty();
+    const bool has_targeting = !flag.include.empty() || !flag.exclude.empty() ||
+                               !flag.audience.empty() || !flag.rules.empty() ||
+                               !flag.requirements.empty();
     const bool is_plain = flag.strategy == Strategy::kHash && flag.bucketing == Bucketing::kXxh3 &&
                           flag.bucket_by.empty();
     const bool has_open_gate = record.gate_end == full_gate(flag);
     if (flag.status == Status::kDisabled) {
         make_constant(record, false, Reason::kDisabled);
-    } else if (names_units) {
+    } else if (has_targeting) {
         record.path = static_cast<std::uint8_t>(EvaluationPath::kFull);
     } else if (flag.status == Status::kEnabled) {
         make_constant(record, true, Reason::kStatic);
+    } else if (flag.layer) {
+        record.path = static_cast<std::uint8_t>(EvaluationPath::kFull);
     } else if (is_rollout(flag.status) && (record.gate_end == 0 || has_open_gate)) {
         make_constant(record, has_open_gate, Reason::kSplit);
     } else if (!is_plain) {
@@ -78,7 +81,8 @@ void choose_path(const FlagDefinition& flag, FlagRecord& record) {
 
 std::optional<FlagProblem> FlagCompiler::compile(const FlagDefinition& flag,
                                                  std::uint64_t name_hash) {
-    clear();
+    out_.clear();
+    out_.record = {};
     if (auto problem = check_limits(flag)) {
         return problem;
     }
@@ -87,25 +91,12 @@ std::optional<FlagProblem> FlagCompiler::compile(const FlagDefinition& flag,
     if (flag.status == Status::kAbTest) {
         compile_variants(flag);
     }
-    if (path == EvaluationPath::kFull) {
-        compile_targeting(flag);
-    }
-    return std::nullopt;
-}
-
-void FlagCompiler::clear() {
-    out_.record = {};
-    out_.variants.clear();
-    out_.config.clear();
-    out_.targeting.clear();
-    out_.sets.clear();
-    out_.text_refs.clear();
-    out_.strings.clear();
+    return path == EvaluationPath::kFull ? compile_targeting(flag) : std::nullopt;
 }
 
 void FlagCompiler::compile_record(const FlagDefinition& flag, std::uint64_t name_hash) {
     FlagRecord& record = out_.record;
-    const TextRef name = add_text(flag.name);
+    const TextRef name = out_.add_text(flag.name);
     assert(name.offset == 0);
     record.name_hash = name_hash;
     record.name_offset = name.offset;
@@ -117,6 +108,7 @@ void FlagCompiler::compile_record(const FlagDefinition& flag, std::uint64_t name
     record.traits =
         static_cast<std::uint8_t>((flag.strategy == Strategy::kRandom ? kTraitRandom : 0) |
                                   (flag.bucketing == Bucketing::kLegacyMd5 ? kTraitLegacy : 0));
+    record.value_type = static_cast<std::uint8_t>(flag.value_type);
     record.revision = flag.revision;
     choose_path(flag, record);
 }
@@ -129,8 +121,8 @@ void FlagCompiler::compile_variants(const FlagDefinition& flag) {
     range_ends_of({weights.data(), count}, flag.bucketing, {ends.data(), count});
     for (std::size_t number = 0; number < count; ++number) {
         const VariantDefinition& variant = flag.variants[number];
-        const TextRef name = add_text(variant.name);
-        const TextRef json = add_text(variant.config_json);
+        const TextRef name = out_.add_text(variant.name);
+        const TextRef json = out_.add_text(variant.config_json);
         out_.variants.push_back(
             {.range_end = ends[number],
              .name_offset = name.offset,
@@ -155,7 +147,7 @@ void FlagCompiler::compile_config(const VariantDefinition& variant) {
     std::ranges::sort(
         ordered, {}, [](const ConfigScalar* scalar) -> const std::string& { return scalar->path; });
     for (const ConfigScalar* scalar : ordered) {
-        const TextRef path = add_text(scalar->path);
+        const TextRef path = out_.add_text(scalar->path);
         ConfigField field{.path_prefix = path_prefix_of(scalar->path),
                           .value = 0,
                           .path_offset = path.offset,
@@ -172,7 +164,7 @@ void FlagCompiler::compile_config(const VariantDefinition& variant) {
             field.type = static_cast<std::uint8_t>(ConfigType::kNumber);
             field.value = std::bit_cast<std::uint64_t>(*number);
         } else {
-            const TextRef text = add_text(std::get<std::string>(scalar->value));
+            const TextRef text = out_.add_text(std::get<std::string>(scalar->value));
             field.type = static_cast<std::uint8_t>(ConfigType::kString);
             field.value = std::uint64_t{text.size} << 32U | text.offset;
         }
@@ -180,38 +172,55 @@ void FlagCompiler::compile_config(const VariantDefinition& variant) {
     }
 }
 
-void FlagCompiler::compile_targeting(const FlagDefinition& flag) {
+std::optional<FlagProblem> FlagCompiler::compile_targeting(const FlagDefinition& flag) {
     TargetingRecord targeting{};
-    targeting.include_count = append_set(flag.include);
-    targeting.exclude_first = static_cast<std::uint32_t>(out_.sets.size());
-    targeting.exclude_count = append_set(flag.exclude);
+    std::tie(targeting.include_first, targeting.include_count) = out_.add_set(flag.include);
+    std::tie(targeting.exclude_first, targeting.exclude_count) = out_.add_set(flag.exclude);
     targeting.bucket_by_count = static_cast<std::uint32_t>(flag.bucket_by.size());
     for (const std::string& attribute : flag.bucket_by) {
-        out_.text_refs.push_back(add_text(attribute));
+        out_.text_refs.push_back(out_.add_text(attribute));
     }
-    targeting.salt = add_text(flag.salt);
+    targeting.salt = out_.add_text(flag.salt);
+    if (auto problem = compile_rules(flag, out_, targeting)) {
+        return problem;
+    }
+    compile_requirements(flag);
+    targeting.requirements_count = static_cast<std::uint32_t>(out_.requirements.size());
+    compile_layer(flag, targeting);
     out_.targeting.push_back(targeting);
+    return std::nullopt;
 }
 
-std::uint32_t FlagCompiler::append_set(const std::vector<std::string>& units) {
-    const auto first = static_cast<std::ptrdiff_t>(out_.sets.size());
-    for (const std::string& unit : units) {
-        out_.sets.push_back(hash64(unit));
+void FlagCompiler::compile_requirements(const FlagDefinition& flag) {
+    for (const Requirement& requirement : flag.requirements) {
+        const auto* is_on = std::get_if<bool>(&requirement.wanted);
+        const TextRef name = out_.add_text(requirement.flag);
+        const TextRef variant =
+            is_on == nullptr ? out_.add_text(std::get<std::string>(requirement.wanted)) : TextRef{};
+        const RequirementKind kind = is_on == nullptr ? RequirementKind::kVariant
+                                     : *is_on         ? RequirementKind::kOn
+                                                      : RequirementKind::kOff;
+        out_.requirements.push_back({.flag_name_hash = hash64(requirement.flag),
+                                     .flag_offset = name.offset,
+                                     .flag_size = static_cast<std::uint16_t>(name.size),
+                                     .kind = static_cast<std::uint8_t>(kind),
+                                     .reserved = 0,
+                                     .variant_offset = variant.offset,
+                                     .variant_size = variant.size});
     }
-    std::sort(out_.sets.begin() + first, out_.sets.end());
-    out_.sets.erase(std::unique(out_.sets.begin() + first, out_.sets.end()), out_.sets.end());
-    return static_cast<std::uint32_t>(out_.sets.size() - static_cast<std::size_t>(first));
 }
 
-TextRef FlagCompiler::add_text(std::string_view text) {
-    std::size_t offset = out_.strings.size() < kShareTextsBelow
-                             ? std::string_view(out_.strings).find(text)
-                             : std::string_view::npos;
-    if (offset == std::string_view::npos) {
-        offset = out_.strings.size();
-        out_.strings.append(text);
+void FlagCompiler::compile_layer(const FlagDefinition& flag, TargetingRecord& targeting) {
+    if (!flag.layer) {
+        return;
     }
-    return {static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(text.size())};
+    targeting.has_layer = 1;
+    targeting.layer_seed = seed_of("layer", flag.layer->name);
+    targeting.layer_name = out_.add_text(flag.layer->name);
+    targeting.slots_count = static_cast<std::uint32_t>(flag.layer->slots.size());
+    for (const SlotRange& range : flag.layer->slots) {
+        out_.slot_ranges.push_back({.first = range.first, .last = range.last});
+    }
 }
 
 void mark_expired(FlagRecord& record) {

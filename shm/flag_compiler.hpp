@@ -5,26 +5,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include <burgee/snapshot_layout.hpp>
 
+#include "shm/compiled_parts.hpp"
 #include "shm/flag_set.hpp"
 
 namespace burgee {
-
-/// A flag's parts. All numbers and offsets count from the flag's own first element and byte.
-struct CompiledFlag {
-    FlagRecord record{};
-    std::vector<VariantRecord> variants;
-    std::vector<ConfigField> config;
-    std::vector<TargetingRecord> targeting;  ///< one, or none
-    std::vector<std::uint64_t> sets;
-    std::vector<TextRef> text_refs;
-    std::string strings;
-};
 
 /// Compiles flags one after the other into memory that it keeps.
 class FlagCompiler {
@@ -37,13 +24,12 @@ public:
     const CompiledFlag& compiled() const { return out_; }
 
 private:
-    void clear();
     void compile_record(const FlagDefinition& flag, std::uint64_t name_hash);
     void compile_variants(const FlagDefinition& flag);
     void compile_config(const VariantDefinition& variant);
-    void compile_targeting(const FlagDefinition& flag);
-    std::uint32_t append_set(const std::vector<std::string>& units);
-    TextRef add_text(std::string_view text);
+    std::optional<FlagProblem> compile_targeting(const FlagDefinition& flag);
+    void compile_requirements(const FlagDefinition& flag);
+    void compile_layer(const FlagDefinition& flag, TargetingRecord& targeting);
 
     CompiledFlag out_;
 };

@@ -1,8 +1,10 @@
 #include "shm/flag_limits.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +30,22 @@ std::optional<FlagProblem> over_limit(const FlagDefinition& flag, std::string fi
     return problem_of(flag, std::move(field),
                       std::to_string(count) + " " + std::string(what) + ", at most " +
                           std::to_string(limit) + " are possible: shorten it");
+}
+
+struct Limit {
+    const char* field;
+    std::size_t count;
+    std::size_t limit;
+    const char* what;
+};
+
+std::optional<FlagProblem> check_all(const FlagDefinition& flag, std::span<const Limit> limits) {
+    for (const Limit& limit : limits) {
+        if (auto problem = over_limit(flag, limit.field, limit.count, limit.limit, limit.what)) {
+            return problem;
+        }
+    }
+    return std::nullopt;
 }
 
 std::optional<FlagProblem> check_variant(const FlagDefinition& flag, std::size_t number) {
@@ -101,6 +119,93 @@ std::size_t strings_size_of(const FlagDefinition& flag) {
     return size;
 }
 
+/// What conditions measure together.
+struct ConditionSizes {
+    std::size_t depth = 0;         ///< levels of the deepest
+    std::size_t set_entries = 0;   ///< values of IN and NOT_IN
+    std::size_t strings_size = 0;  ///< bytes of names and of other values
+    std::size_t name_size = 0;     ///< bytes of the longest attribute's name
+    std::size_t value_size = 0;    ///< bytes of the longest value
+};
+
+void measure(const std::vector<Condition>& conditions, std::size_t depth, ConditionSizes& sizes) {
+    if (!conditions.empty()) {
+        sizes.depth = std::max(sizes.depth, depth);
+    }
+    if (depth > kConditionDepthMax) {
+        return;  // deep enough to be refused
+    }
+    for (const Condition& condition : conditions) {
+        const bool is_set =
+            condition.operation == Operator::kIn || condition.operation == Operator::kNotIn;
+        sizes.set_entries += is_set ? condition.values.size() : 0;
+        sizes.name_size = std::max(sizes.name_size, condition.attribute.size());
+        sizes.strings_size += condition.attribute.size();
+        for (const std::string& value : condition.values) {
+            sizes.strings_size += is_set && condition.values.size() > 1 ? 0 : value.size();
+            sizes.value_size = std::max(sizes.value_size, value.size());
+        }
+        measure(condition.children, depth + 1, sizes);
+    }
+}
+
+ConditionSizes sizes_of(const FlagDefinition& flag) {
+    ConditionSizes sizes;
+    measure(flag.audience, 1, sizes);
+    for (const Rule& rule : flag.rules) {
+        measure(rule.constraints, 1, sizes);
+        sizes.strings_size += rule.name.size();
+    }
+    return sizes;
+}
+
+/// Audience, rules, requires and layer; a disabled flag is stored without them.
+std::optional<FlagProblem> check_targeting(const FlagDefinition& flag) {
+    const ConditionSizes sizes = sizes_of(flag);
+    const std::size_t slot_ranges = flag.layer ? flag.layer->slots.size() : 0;
+    const std::array limits{
+        Limit{"segments.rules", flag.rules.size(), kRuleCountMax, "rules"},
+        Limit{"segments.requires", flag.requirements.size(), kRequirementCountMax, "flags"},
+        Limit{"segments.layer", slot_ranges, kSlotRangeCountMax, "ranges of slots"},
+        Limit{"segments", sizes.depth, kConditionDepthMax, "levels of any, all and not"},
+        Limit{"segments", sizes.name_size, kAttributeNameSizeMax, "bytes in an attribute's name"},
+        Limit{"segments", sizes.value_size, kListedTextSizeMax, "bytes in one value"},
+        Limit{"segments", sizes.set_entries, kSetEntryCountMax, "values in all lists"},
+        Limit{"segments", sizes.strings_size, kFlagStringsSizeMax, "bytes of text"}};
+    if (auto problem = check_all(flag, limits)) {
+        return problem;
+    }
+    for (std::size_t number = 0; number < flag.rules.size(); ++number) {
+        const Rule& rule = flag.rules[number];
+        const std::string field = "segments.rules[" + std::to_string(number) + "]";
+        const auto* rollout = std::get_if<ServeRollout>(&rule.serve);
+        const auto* variant = std::get_if<ServeVariant>(&rule.serve);
+        if (rule.name.size() > UINT16_MAX) {
+            return over_limit(flag, field + ".name", rule.name.size(), UINT16_MAX, "bytes");
+        }
+        if (rollout != nullptr && !(rollout->percentage >= 0 && rollout->percentage <= 100)) {
+            return problem_of(flag, field + ".serve.rollout_percentage",
+                              "it must be a number from 0 to 100");
+        }
+        const bool is_known = variant == nullptr ||
+                              (flag.status == Status::kAbTest &&
+                               std::ranges::find(flag.variants, variant->name,
+                                                 &VariantDefinition::name) != flag.variants.end());
+        if (!is_known) {
+            return problem_of(flag, field + ".serve.variant",
+                              json_quoted(variant->name) +
+                                  " is no variant of this flag, which "
+                                  "must be an ab_test: name one of its variants");
+        }
+    }
+    for (const Requirement& requirement : flag.requirements) {
+        if (requirement.flag.empty() || requirement.flag.size() > kFlagNameSizeMax) {
+            return problem_of(flag, "segments.requires", "a flag's name has 1 to 256 bytes");
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<FlagProblem> check_limits(const FlagDefinition& flag) {
@@ -110,12 +215,6 @@ std::optional<FlagProblem> check_limits(const FlagDefinition& flag) {
     if (!(flag.rollout_percentage >= 0 && flag.rollout_percentage <= 100)) {
         return problem_of(flag, "rollout_percentage", "it must be a number from 0 to 100");
     }
-    struct Limit {
-        const char* field;
-        std::size_t count;
-        std::size_t limit;
-        const char* what;
-    };
     const std::array limits{
         Limit{"name", flag.name.size(), kFlagNameSizeMax, "bytes"},
         Limit{"segments.salt", flag.salt.size(), kSaltSizeMax, "bytes"},
@@ -123,12 +222,14 @@ std::optional<FlagProblem> check_limits(const FlagDefinition& flag) {
         Limit{"segments.include", flag.include.size(), kUnitListCountMax, "units"},
         Limit{"segments.exclude", flag.exclude.size(), kUnitListCountMax, "units"},
         Limit{"variants", strings_size_of(flag), kFlagStringsSizeMax, "bytes of text"}};
-    for (const Limit& limit : limits) {
-        if (auto problem = over_limit(flag, limit.field, limit.count, limit.limit, limit.what)) {
-            return problem;
-        }
+    auto problem = check_all(flag, limits);
+    if (!problem && flag.status == Status::kAbTest) {
+        problem = check_variants(flag);
     }
-    return flag.status == Status::kAbTest ? check_variants(flag) : std::nullopt;
+    if (!problem && flag.status != Status::kDisabled) {
+        problem = check_targeting(flag);
+    }
+    return problem;
 }
 
 }  // namespace burgee

@@ -12,8 +12,10 @@ namespace burgee {
 
 // Bounds of one flag beyond snapshot_layout.hpp; chosen by feel, change freely below the field
 // sizes.
-inline constexpr std::size_t kSaltSizeMax = 1'024;            // bytes
-inline constexpr std::size_t kUnitListCountMax = 100'000;     // entries of include, of exclude
+inline constexpr std::size_t kSaltSizeMax = 1'024;  // bytes
+inline constexpr std::size_t kUnitListCountMax = 1U
+                                                 << 20U;  // entries of include, of exclude, of IN
+inline constexpr std::size_t kSetEntryCountMax = 4U << 20U;   // of all lists of one flag or segment
 inline constexpr std::size_t kConfigFieldCountMax = 65'536;   // of one variant
 inline constexpr std::size_t kFlagStringsSizeMax = 16 << 20;  // bytes of all texts of one flag
 

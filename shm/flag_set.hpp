@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include <burgee/rule_layout.hpp>
 #include <burgee/snapshot_layout.hpp>
 
 namespace burgee {
@@ -38,6 +39,77 @@ struct VariantDefinition {
     friend bool operator==(const VariantDefinition&, const VariantDefinition&) = default;
 };
 
+/// A truth about a context: one constraint on one attribute, a named segment, or several of them
+/// combined. A tree of at most kConditionDepthMax levels.
+struct Condition {
+    enum class Kind : std::uint8_t { kConstraint, kSegment, kAny, kAll, kNot };
+
+    Kind kind = Kind::kConstraint;
+    bool is_inverted = false;          ///< of a constraint: its plain negation
+    bool is_case_insensitive = false;  ///< ASCII letters only; IN, NOT_IN, STR_*, REGEX
+    Operator operation = Operator::kExists;
+    std::string attribute;            ///< of a constraint
+    std::vector<std::string> values;  ///< IN, NOT_IN, STR_*: one or more; REGEX, SEMVER_*: one
+    std::variant<std::int64_t, std::uint64_t, double>
+        number;                       ///< NUM_*: the constant; DATE_*: ms since 1970, an int64
+    std::string segment;              ///< kSegment: its name
+    std::vector<Condition> children;  ///< kAny, kAll: zero or more; kNot: one
+
+    friend bool operator==(const Condition&, const Condition&) = default;
+};
+
+/// What a rule gives to those it matches: on or off; the flag's own bucket against another
+/// percentage, 0 .. 100; or a variant by name, which only an ab_test flag may serve.
+struct ServeRollout {
+    double percentage = 0;
+    friend bool operator==(const ServeRollout&, const ServeRollout&) = default;
+};
+struct ServeVariant {
+    std::string name;
+    friend bool operator==(const ServeVariant&, const ServeVariant&) = default;
+};
+using Serve = std::variant<bool, ServeRollout, ServeVariant>;
+
+struct Rule {
+    std::string name;                    ///< may be empty
+    std::vector<Condition> constraints;  ///< all must hold; none always holds
+    Serve serve = false;
+
+    friend bool operator==(const Rule&, const Rule&) = default;
+};
+
+/// Another flag's answer that this one needs: on or off, or one variant by name.
+struct Requirement {
+    std::string flag;
+    std::variant<bool, std::string> wanted = true;
+
+    friend bool operator==(const Requirement&, const Requirement&) = default;
+};
+
+/// Slots [first, last] of a layer, both in [0, kLayerSlotCount).
+struct SlotRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+
+    friend bool operator==(const SlotRange&, const SlotRange&) = default;
+};
+
+struct LayerMembership {
+    std::string name;
+    std::vector<SlotRange> slots;  ///< ascending, apart; none: nobody takes part
+
+    friend bool operator==(const LayerMembership&, const LayerMembership&) = default;
+};
+
+/// A named, reusable audience.
+struct SegmentDefinition {
+    std::string name;
+    std::uint64_t revision = 0;          ///< the change that last touched this segment
+    std::vector<Condition> constraints;  ///< all must hold; none always holds
+
+    friend bool operator==(const SegmentDefinition&, const SegmentDefinition&) = default;
+};
+
 struct FlagDefinition {
     std::string name;
     Status status = Status::kDisabled;
@@ -51,6 +123,11 @@ struct FlagDefinition {
     std::vector<std::string> bucket_by;  ///< empty = user_id, then session_id
     std::vector<std::string> include;    ///< unit ids
     std::vector<std::string> exclude;    ///< unit ids
+    std::vector<Condition> audience;     ///< all must hold; empty = everybody
+    std::vector<Rule> rules;             ///< in order; the first that matches decides
+    std::vector<Requirement> requirements;
+    std::optional<LayerMembership> layer;
+    ValueType value_type = ValueType::kUnspecified;
     std::vector<VariantDefinition> variants;
 
     friend bool operator==(const FlagDefinition&, const FlagDefinition&) = default;
@@ -90,6 +167,10 @@ struct FlagChanges {
     std::vector<ExperimentDefinition> experiments;  ///< always all active ones
     std::vector<FlagProblem> problems;              ///< of the rows read by this poll
     std::vector<std::string> refused;  ///< names whose row is bad: their last valid form stays
+
+    std::vector<SegmentDefinition> segments;    ///< changed ones; all of them when `is_full`
+    std::vector<std::string> removed_segments;  ///< names with a tombstone
+    std::vector<std::string> refused_segments;  ///< names whose row is bad: last valid form stays
 };
 
 }  // namespace burgee

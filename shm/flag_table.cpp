@@ -8,6 +8,8 @@
 
 #include <burgee/snapshot_view.hpp>
 
+#include "shm/rule_program.hpp"
+
 namespace burgee {
 namespace {
 
@@ -20,11 +22,6 @@ constexpr std::uint64_t prefix_of(std::uint64_t name_hash) {
     return name_hash / (UINT64_MAX / kIndexBucketCountMax + 1);
 }
 
-/// Strings are padded in the pool so that the next flag's parts are aligned.
-constexpr std::uint64_t padded(std::uint64_t size_bytes) {
-    return (size_bytes + 7) / 8 * 8;
-}
-
 template <typename Element>
 std::byte* append_part(std::byte* to, const Element* elements, std::size_t count) {
     if (count > 0) {
@@ -34,32 +31,6 @@ std::byte* append_part(std::byte* to, const Element* elements, std::size_t count
 }
 
 }  // namespace
-
-PartCounts& PartCounts::operator+=(const PartCounts& other) {
-    variants += other.variants;
-    config += other.config;
-    targeting += other.targeting;
-    sets += other.sets;
-    text_refs += other.text_refs;
-    strings += other.strings;
-    return *this;
-}
-
-PartCounts& PartCounts::operator-=(const PartCounts& other) {
-    variants -= other.variants;
-    config -= other.config;
-    targeting -= other.targeting;
-    sets -= other.sets;
-    text_refs -= other.text_refs;
-    strings -= other.strings;
-    return *this;
-}
-
-std::uint64_t PartCounts::size_bytes() const {
-    return variants * sizeof(VariantRecord) + config * sizeof(ConfigField) +
-           targeting * sizeof(TargetingRecord) + sets * sizeof(std::uint64_t) +
-           text_refs * sizeof(TextRef) + padded(strings);
-}
 
 std::size_t FlagTable::position_of(std::uint64_t name_hash) const {
     if (keys_.empty() || keys_.back().name_hash < name_hash) {
@@ -83,10 +54,45 @@ const FlagTable::Slot* FlagTable::find(std::uint64_t name_hash) const {
     return is_at(position, name_hash) ? &slots_[keys_[position].slot] : nullptr;
 }
 
+const std::byte* FlagTable::part(const Slot& slot, Part wanted) const {
+    OwnPartCounts before;
+    for (std::size_t number = 0; number < static_cast<std::size_t>(wanted); ++number) {
+        before[static_cast<Part>(number)] = slot.counts[static_cast<Part>(number)];
+    }
+    return parts(slot) + before.size_bytes_unpadded();
+}
+
+std::string_view FlagTable::text(const Slot& slot, std::uint32_t offset, std::uint32_t size) const {
+    const std::byte* strings = part(slot, Part::kStrings);
+    return {static_cast<const char*>(static_cast<const void*>(strings)) + offset, size};
+}
+
 std::string_view FlagTable::name(const Slot& slot) const {
-    const std::byte* strings = parts(slot) + slot.counts.size_bytes() - padded(slot.counts.strings);
-    return {static_cast<const char*>(static_cast<const void*>(strings)) + slot.record.name_offset,
-            slot.record.name_size};
+    return text(slot, slot.record.name_offset, slot.record.name_size);
+}
+
+std::vector<RequirementRecord> FlagTable::requirements(const Slot& slot) const {
+    std::vector<RequirementRecord> requirements(slot.counts[Part::kRequirements]);
+    if (!requirements.empty()) {
+        std::memcpy(requirements.data(), part(slot, Part::kRequirements),
+                    requirements.size() * sizeof(RequirementRecord));
+    }
+    return requirements;
+}
+
+std::unordered_set<std::uint64_t> FlagTable::segments_named() const {
+    std::unordered_set<std::uint64_t> named;
+    for (const Key& key : keys_) {
+        const Slot& slot = slots_[key.slot];
+        std::vector<Instruction> program(slot.counts[Part::kInstructions]);
+        if (!program.empty()) {
+            std::memcpy(program.data(), part(slot, Part::kInstructions),
+                        program.size() * sizeof(Instruction));
+            const auto hashes = segments_named_by(program);
+            named.insert(hashes.begin(), hashes.end());
+        }
+    }
+    return named;
 }
 
 /// Whether the flags around `position` already fill the index bucket that this hash would join.
@@ -108,7 +114,7 @@ bool FlagTable::is_crowded(std::size_t position, std::uint64_t name_hash) const 
 }
 
 /// Finds or makes the slot for a flag with these parts and gives it room in the pool.
-FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const PartCounts& counts,
+FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const OwnPartCounts& counts,
                                         Slot*& slot) {
     const std::size_t position = position_of(name_hash);
     const bool is_new = !is_at(position, name_hash);
@@ -148,12 +154,7 @@ FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const PartCount
 }
 
 FlagTable::Refusal FlagTable::put(const CompiledFlag& flag, std::int64_t expires_unix_ms) {
-    const PartCounts counts{.variants = flag.variants.size(),
-                            .config = flag.config.size(),
-                            .targeting = flag.targeting.size(),
-                            .sets = flag.sets.size(),
-                            .text_refs = flag.text_refs.size(),
-                            .strings = flag.strings.size()};
+    const OwnPartCounts counts = flag.counts();
     Slot* slot = nullptr;
     if (const Refusal refusal = make_room(flag.record.name_hash, counts, slot);
         refusal != Refusal::kNone) {
@@ -162,12 +163,7 @@ FlagTable::Refusal FlagTable::put(const CompiledFlag& flag, std::int64_t expires
     slot->record = flag.record;
     slot->expires_unix_ms = expires_unix_ms;
     std::byte* to = pool_.data() + slot->pool_offset;
-    to = append_part(to, flag.variants.data(), flag.variants.size());
-    to = append_part(to, flag.config.data(), flag.config.size());
-    to = append_part(to, flag.targeting.data(), flag.targeting.size());
-    to = append_part(to, flag.sets.data(), flag.sets.size());
-    to = append_part(to, flag.text_refs.data(), flag.text_refs.size());
-    append_part(to, flag.strings.data(), flag.strings.size());
+    flag.for_each_part([&](const auto& part) { to = append_part(to, part.data(), part.size()); });
     pack_if_wasteful();
     return Refusal::kNone;
 }

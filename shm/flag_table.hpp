@@ -13,26 +13,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
-#include "shm/flag_compiler.hpp"
+#include "shm/compiled_parts.hpp"
 
 namespace burgee {
-
-/// Elements of each section.
-struct PartCounts {
-    std::uint64_t variants = 0;
-    std::uint64_t config = 0;
-    std::uint64_t targeting = 0;
-    std::uint64_t sets = 0;
-    std::uint64_t text_refs = 0;
-    std::uint64_t strings = 0;  ///< bytes
-
-    PartCounts& operator+=(const PartCounts& other);
-    PartCounts& operator-=(const PartCounts& other);
-    std::uint64_t size_bytes() const;  ///< of all parts, in the pool
-};
 
 inline constexpr std::int64_t kNeverExpires = INT64_MAX;
 
@@ -41,7 +28,7 @@ public:
     struct Slot {
         FlagRecord record;
         std::uint64_t pool_offset = 0;
-        PartCounts counts;
+        OwnPartCounts counts;
         std::int64_t expires_unix_ms = kNeverExpires;
     };
     enum class Refusal : std::uint8_t { kNone, kTooManyFlags, kTooManyBytes, kCrowdedHash };
@@ -55,9 +42,14 @@ public:
     Slot* find(std::uint64_t name_hash);
     const Slot* find(std::uint64_t name_hash) const;
     std::string_view name(const Slot& slot) const;
+    /// A text of the flag, at an offset that counts from the flag's own strings.
+    std::string_view text(const Slot& slot, std::uint32_t offset, std::uint32_t size) const;
+    /// What the flag requires; none for most.
+    std::vector<RequirementRecord> requirements(const Slot& slot) const;
+    /// hash64(name) of every segment that some flag asks for. Cost: linear in all instructions.
+    std::unordered_set<std::uint64_t> segments_named() const;
 
-    /// Where a flag's variants, config, targeting, sets, text refs and strings begin, in this
-    /// order.
+    /// Where a flag's parts begin, in the order of Part.
     const std::byte* parts(const Slot& slot) const { return pool_.data() + slot.pool_offset; }
 
     /// Adds the flag or replaces it. A refusal changes nothing. Cost: a copy of the flag; a new
@@ -68,6 +60,9 @@ public:
     void erase(std::uint64_t name_hash);
 
 private:
+    /// Where a part of the flag begins in the pool.
+    const std::byte* part(const Slot& slot, Part wanted) const;
+
     static constexpr std::uint64_t kWasteMin = 1 << 20;  // below this packing is not worth its copy
 
     struct Key {
@@ -77,7 +72,7 @@ private:
     std::size_t position_of(std::uint64_t name_hash) const;
     bool is_at(std::size_t position, std::uint64_t name_hash) const;
     bool is_crowded(std::size_t position, std::uint64_t name_hash) const;
-    Refusal make_room(std::uint64_t name_hash, const PartCounts& counts, Slot*& slot);
+    Refusal make_room(std::uint64_t name_hash, const OwnPartCounts& counts, Slot*& slot);
     void pack_if_wasteful();
 
     std::vector<Key> keys_;

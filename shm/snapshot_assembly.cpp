@@ -4,6 +4,8 @@
 #include <bit>
 #include <cassert>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include <burgee/snapshot_view.hpp>
 
@@ -12,8 +14,9 @@
 namespace burgee {
 namespace {
 
-// In a large set four buckets a flag let seven of eight lookups end at the first record they read, which
-// the processor then guesses right; a small set is cached whole and stays small. Both measured.
+// In a large set four buckets a flag let seven of eight lookups end at the first record they read,
+// which the processor then guesses right; a small set is cached whole and stays small. Both
+// measured.
 constexpr std::uint64_t kBucketsPerFlag = 4;
 constexpr std::size_t kCrowdedFlagCount = 256;
 static_assert(kBucketsPerFlag * kFlagCountMax <= kIndexBucketCountMax);
@@ -39,19 +42,13 @@ std::uint64_t index_bucket_count_for(const FlagTable& flags) {
     return bucket_count;
 }
 
-PartCounts totals_with(const FlagTable& flags, std::span<const ActiveExperiment> active) {
-    PartCounts totals = flags.totals();
-    for (const ActiveExperiment& entry : active) {
-        totals.strings += entry.experiment->name.size();
-    }
-    return totals;
-}
-
-/// Writes the sections front to back; each next_ number is how much of its section is filled.
+/// Writes the sections front to back; each count in next_ is how much of its section is filled.
 class Assembly {
 public:
-    Assembly(const FlagTable& flags, std::span<const ActiveExperiment> active)
+    Assembly(const FlagTable& flags, const SegmentTable& segments,
+             std::span<const ActiveExperiment> active)
         : flags_(flags),
+          segments_(segments),
           active_(active),
           bucket_count_(index_bucket_count_for(flags)),
           image_(sections()) {}
@@ -61,6 +58,9 @@ public:
         write_index();
         for (std::size_t position = 0; position < flags_.size(); ++position) {
             write_flag(flags_.slot_at(position), position);
+        }
+        for (const auto& [name_hash, entry] : segments_.entries()) {
+            write_segment(entry.compiled);
         }
         for (const ActiveExperiment& entry : active_) {
             write_experiment(entry);
@@ -72,16 +72,32 @@ public:
 
 private:
     std::vector<SectionSize> sections() const {
-        const PartCounts totals = totals_with(flags_, active_);
-        return {{SectionType::kIndex, (bucket_count_ + 1) * sizeof(std::uint32_t)},
-                {SectionType::kFlags, flags_.size() * sizeof(FlagRecord)},
-                {SectionType::kVariants, totals.variants * sizeof(VariantRecord)},
-                {SectionType::kConfig, totals.config * sizeof(ConfigField)},
-                {SectionType::kExperiments, active_.size() * sizeof(ExperimentRecord)},
-                {SectionType::kTargeting, totals.targeting * sizeof(TargetingRecord)},
-                {SectionType::kSets, totals.sets * sizeof(std::uint64_t)},
-                {SectionType::kTextRefs, totals.text_refs * sizeof(TextRef)},
-                {SectionType::kStrings, totals.strings}};
+        PartCounts totals = flags_.totals();
+        totals += segments_.totals();
+        for (const ActiveExperiment& entry : active_) {
+            totals[Part::kStrings] += entry.experiment->name.size();
+        }
+        std::vector<SectionSize> sections{
+            {SectionType::kIndex, (bucket_count_ + 1) * sizeof(std::uint32_t)},
+            {SectionType::kFlags, flags_.size() * sizeof(FlagRecord)},
+            {SectionType::kVariants, totals[Part::kVariants] * sizeof(VariantRecord)},
+            {SectionType::kConfig, totals[Part::kConfig] * sizeof(ConfigField)},
+            {SectionType::kExperiments, active_.size() * sizeof(ExperimentRecord)},
+            {SectionType::kTargeting, totals[Part::kTargeting] * sizeof(TargetingRecord)},
+            {SectionType::kSets, totals[Part::kSets] * sizeof(std::uint64_t)},
+            {SectionType::kTextRefs, totals[Part::kTextRefs] * sizeof(TextRef)},
+            {SectionType::kStrings, totals[Part::kStrings]}};
+        const SectionSize later[] = {
+            {SectionType::kInstructions, totals[Part::kInstructions] * sizeof(Instruction)},
+            {SectionType::kRules, totals[Part::kRules] * sizeof(RuleRecord)},
+            {SectionType::kRequirements, totals[Part::kRequirements] * sizeof(RequirementRecord)},
+            {SectionType::kSlotRanges, totals[Part::kSlotRanges] * sizeof(SlotRangeRecord)},
+            {SectionType::kAttributes, totals[Part::kAttributes] * sizeof(AttributeRecord)},
+            {SectionType::kTables, totals[Part::kTables] * sizeof(std::uint16_t)},
+            {SectionType::kSegments, segments_.entries().size() * sizeof(SegmentRecord)}};
+        std::ranges::copy_if(later, std::back_inserter(sections),
+                             [](const SectionSize& section) { return section.size_bytes > 0; });
+        return sections;
     }
 
     void take_sections() {
@@ -93,6 +109,13 @@ private:
         sets_ = image_.elements<std::uint64_t>(SectionType::kSets);
         text_refs_ = image_.elements<TextRef>(SectionType::kTextRefs);
         strings_ = image_.elements<char>(SectionType::kStrings);
+        instructions_ = image_.elements<Instruction>(SectionType::kInstructions);
+        rules_ = image_.elements<RuleRecord>(SectionType::kRules);
+        requirements_ = image_.elements<RequirementRecord>(SectionType::kRequirements);
+        slot_ranges_ = image_.elements<SlotRangeRecord>(SectionType::kSlotRanges);
+        attributes_ = image_.elements<AttributeRecord>(SectionType::kAttributes);
+        tables_ = image_.elements<std::uint16_t>(SectionType::kTables);
+        segment_records_ = image_.elements<SegmentRecord>(SectionType::kSegments);
     }
 
     void write_index() {
@@ -109,75 +132,125 @@ private:
                   static_cast<std::uint32_t>(flags_.size()));
     }
 
+    /// How much of a part's section is filled, as the offsets and numbers of records have it.
+    std::uint32_t base(Part part) const { return static_cast<std::uint32_t>(next_[part]); }
+
     void write_flag(const FlagTable::Slot& slot, std::size_t position) {
         FlagRecord record = slot.record;
-        record.name_offset += static_cast<std::uint32_t>(next_.strings);
-        record.variants_first =
-            record.variant_count > 0 ? static_cast<std::uint32_t>(next_.variants) : 0;
-        record.targeting =
-            slot.counts.targeting > 0 ? static_cast<std::uint32_t>(next_.targeting + 1) : 0;
+        record.name_offset += base(Part::kStrings);
+        record.variants_first = record.variant_count > 0 ? base(Part::kVariants) : 0;
+        record.targeting = slot.counts[Part::kTargeting] > 0 ? base(Part::kTargeting) + 1 : 0;
         record.experiment = experiment_of(record.name_hash);
         flag_records_[position] = record;
-        const std::byte* from = flags_.parts(slot);
-        from = copy_variants(from, slot.counts.variants);
-        from = copy_config(from, slot.counts.config);
-        from = copy_targeting(from, slot.counts.targeting);
-        from = copy(from, sets_ + next_.sets, slot.counts.sets);
-        from = copy_text_refs(from, slot.counts.text_refs);
-        copy(from, strings_ + next_.strings, slot.counts.strings);
-        next_ += slot.counts;
+        write_parts(flags_.parts(slot), slot.counts);
     }
 
-    template <typename Element>
-    static const std::byte* copy(const std::byte* from, Element* to, std::uint64_t count) {
-        if (count > 0) {
-            std::memcpy(to, from, count * sizeof(Element));
-        }
-        return from + count * sizeof(Element);
+    void write_segment(const CompiledSegment& segment) {
+        SegmentRecord record = segment.record;
+        record.name_offset += base(Part::kStrings);
+        record.program_first += base(Part::kInstructions);
+        record.attributes_first += base(Part::kAttributes);
+        *segment_records_++ = record;
+        std::vector<std::byte> parts;
+        segment.for_each_part([&](const auto& part) {
+            const auto bytes = std::as_bytes(std::span(part.data(), part.size()));
+            parts.insert(parts.end(), bytes.begin(), bytes.end());
+        });
+        write_parts(parts.data(), segment.counts());
     }
 
-    const std::byte* copy_variants(const std::byte* from, std::uint64_t count) {
-        VariantRecord* to = variants_ + next_.variants;
-        from = copy(from, to, count);
-        for (std::uint64_t number = 0; number < count; ++number) {
-            to[number].name_offset += static_cast<std::uint32_t>(next_.strings);
-            to[number].json_offset += static_cast<std::uint32_t>(next_.strings);
-            to[number].config_first += static_cast<std::uint32_t>(next_.config);
-        }
-        return from;
-    }
-
-    const std::byte* copy_config(const std::byte* from, std::uint64_t count) {
-        ConfigField* to = config_ + next_.config;
-        from = copy(from, to, count);
-        for (std::uint64_t number = 0; number < count; ++number) {
-            to[number].path_offset += static_cast<std::uint32_t>(next_.strings);
-            if (to[number].type == static_cast<std::uint8_t>(ConfigType::kString)) {
-                to[number].value += next_.strings;  // the offset is the low half and cannot carry
+    /// Copies parts that stand back to back in the order of Part, and moves what they refer to.
+    void write_parts(const std::byte* from, const OwnPartCounts& counts) {
+        take(from, variants_, Part::kVariants, counts, [&](VariantRecord& variant) {
+            variant.name_offset += base(Part::kStrings);
+            variant.json_offset += base(Part::kStrings);
+            variant.config_first += base(Part::kConfig);
+        });
+        take(from, config_, Part::kConfig, counts, [&](ConfigField& field) {
+            field.path_offset += base(Part::kStrings);
+            if (field.type == static_cast<std::uint8_t>(ConfigType::kString)) {
+                field.value += base(Part::kStrings);  // the low half, which cannot carry
             }
-        }
-        return from;
+        });
+        take(from, targeting_, Part::kTargeting, counts,
+             [&](TargetingRecord& targeting) { move(targeting); });
+        take(from, sets_, Part::kSets, counts, [](std::uint64_t&) {});
+        take(from, text_refs_, Part::kTextRefs, counts,
+             [&](TextRef& text) { text.offset += base(Part::kStrings); });
+        take(from, instructions_, Part::kInstructions, counts,
+             [&](Instruction& step) { move(step); });
+        take(from, rules_, Part::kRules, counts,
+             [&](RuleRecord& rule) { rule.name_offset += base(Part::kStrings); });
+        take(from, requirements_, Part::kRequirements, counts, [&](RequirementRecord& requirement) {
+            requirement.flag_offset += base(Part::kStrings);
+            requirement.variant_offset += base(Part::kStrings);
+        });
+        take(from, slot_ranges_, Part::kSlotRanges, counts, [](SlotRangeRecord&) {});
+        take(from, attributes_, Part::kAttributes, counts,
+             [&](AttributeRecord& attribute) { attribute.name_offset += base(Part::kStrings); });
+        take(from, tables_, Part::kTables, counts, [](std::uint16_t&) {});
+        take(from, strings_, Part::kStrings, counts, [](char&) {});
+        next_ += counts;
     }
 
-    const std::byte* copy_targeting(const std::byte* from, std::uint64_t count) {
-        TargetingRecord* to = targeting_ + next_.targeting;
-        from = copy(from, to, count);
-        for (std::uint64_t number = 0; number < count; ++number) {
-            to[number].include_first += static_cast<std::uint32_t>(next_.sets);
-            to[number].exclude_first += static_cast<std::uint32_t>(next_.sets);
-            to[number].bucket_by_first += static_cast<std::uint32_t>(next_.text_refs);
-            to[number].salt.offset += static_cast<std::uint32_t>(next_.strings);
+    template <typename Element, typename Move>
+    void take(const std::byte*& from, Element* section, Part part, const OwnPartCounts& counts,
+              Move move) {
+        const std::uint32_t count = counts[part];
+        if (count == 0) {
+            return;
         }
-        return from;
+        Element* to = section + next_[part];
+        std::memcpy(to, from, count * sizeof(Element));
+        from += count * sizeof(Element);
+        std::for_each(to, to + count, move);
     }
 
-    const std::byte* copy_text_refs(const std::byte* from, std::uint64_t count) {
-        TextRef* to = text_refs_ + next_.text_refs;
-        from = copy(from, to, count);
-        for (std::uint64_t number = 0; number < count; ++number) {
-            to[number].offset += static_cast<std::uint32_t>(next_.strings);
+    void move(TargetingRecord& targeting) const {
+        targeting.include_first += base(Part::kSets);
+        targeting.exclude_first += base(Part::kSets);
+        targeting.bucket_by_first += base(Part::kTextRefs);
+        targeting.salt.offset += base(Part::kStrings);
+        targeting.program_first += base(Part::kInstructions);
+        targeting.rules_first += base(Part::kRules);
+        targeting.requirements_first += base(Part::kRequirements);
+        targeting.slots_first += base(Part::kSlotRanges);
+        targeting.attributes_first += base(Part::kAttributes);
+        targeting.layer_name.offset += targeting.has_layer != 0 ? base(Part::kStrings) : 0;
+    }
+
+    void move(Instruction& step) const {
+        switch (static_cast<Operation>(step.operation)) {
+            case Operation::kTextIs:
+            case Operation::kContains:
+            case Operation::kStartsWith:
+            case Operation::kEndsWith:
+            case Operation::kSemverIs:
+            case Operation::kSemverAbove:
+            case Operation::kSemverAtLeast:
+            case Operation::kSemverBelow:
+            case Operation::kSemverAtMost:
+                step.operand += base(Part::kStrings);  // the low half, which cannot carry
+                break;
+            case Operation::kTextIn:
+                step.operand += base(Part::kSets);
+                break;
+            case Operation::kRegex:
+                step.operand += base(Part::kTables);
+                break;
+            case Operation::kSegment:
+                step.operand = segment_number(step.operand);
+                break;
+            default:
+                break;
         }
-        return from;
+    }
+
+    std::uint64_t segment_number(std::uint64_t name_hash) const {
+        const SegmentTable::Entries& entries = segments_.entries();
+        const auto found = entries.find(name_hash);
+        assert(found != entries.end() && "the builder keeps what flags name");
+        return static_cast<std::uint64_t>(std::distance(entries.begin(), found));
     }
 
     /// Number + 1 of the flag's experiment; both lists ascend, so one pass serves all flags.
@@ -197,14 +270,15 @@ private:
         record.start_unix_ms = experiment.start_unix_ms;
         record.end_unix_ms = experiment.end_unix_ms.value_or(INT64_MAX);
         record.flag_name_hash = entry.flag_name_hash;
-        record.name_offset = static_cast<std::uint32_t>(next_.strings);
+        record.name_offset = base(Part::kStrings);
         record.name_size = static_cast<std::uint32_t>(experiment.name.size());
         record.phase = experiment.phase;
-        std::ranges::copy(experiment.name, strings_ + next_.strings);
-        next_.strings += experiment.name.size();
+        std::ranges::copy(experiment.name, strings_ + next_[Part::kStrings]);
+        next_[Part::kStrings] += experiment.name.size();
     }
 
     const FlagTable& flags_;
+    const SegmentTable& segments_;
     std::span<const ActiveExperiment> active_;
     std::uint64_t bucket_count_;
     SnapshotImage image_;
@@ -218,14 +292,21 @@ private:
     std::uint64_t* sets_ = nullptr;
     TextRef* text_refs_ = nullptr;
     char* strings_ = nullptr;
+    Instruction* instructions_ = nullptr;
+    RuleRecord* rules_ = nullptr;
+    RequirementRecord* requirements_ = nullptr;
+    SlotRangeRecord* slot_ranges_ = nullptr;
+    AttributeRecord* attributes_ = nullptr;
+    std::uint16_t* tables_ = nullptr;
+    SegmentRecord* segment_records_ = nullptr;
 };
 
 }  // namespace
 
-std::vector<std::byte> assemble_snapshot(const FlagTable& flags,
+std::vector<std::byte> assemble_snapshot(const FlagTable& flags, const SegmentTable& segments,
                                          std::span<const ActiveExperiment> active,
                                          SnapshotHeader header) {
-    return Assembly(flags, active).run(header);
+    return Assembly(flags, segments, active).run(header);
 }
 
 }  // namespace burgee

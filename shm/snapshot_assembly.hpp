@@ -10,6 +10,7 @@
 
 #include "shm/flag_set.hpp"
 #include "shm/flag_table.hpp"
+#include "shm/segment_table.hpp"
 
 namespace burgee {
 
@@ -21,10 +22,11 @@ struct ActiveExperiment {
 
 /// A complete snapshot file.
 ///
+/// @param segments  all that flags ask for; a name that is not there never holds
 /// @param active  one per flag at most, ascending by flag_name_hash; each flag is in `flags`
 /// @param header  generation, revision, time and source; the rest is filled in
 /// Cost: linear in the bytes of all flags.
-std::vector<std::byte> assemble_snapshot(const FlagTable& flags,
+std::vector<std::byte> assemble_snapshot(const FlagTable& flags, const SegmentTable& segments,
                                          std::span<const ActiveExperiment> active,
                                          SnapshotHeader header);
 

@@ -39,12 +39,26 @@ bool is_active_at(const ExperimentDefinition& experiment, std::int64_t now_unix_
 
 }  // namespace
 
-void SnapshotBuilder::apply(const FlagChanges& changes) {
+void SnapshotBuilder::apply(const FlagChanges& given) {
+    segments_.apply(given);
+    for (const std::vector<std::string>* names : {&given.removed, &given.refused}) {
+        for (const std::string& name : *names) {
+            waiting_.erase(name);
+        }
+    }
+    const bool has_waiting = !given.is_full && !waiting_.empty();
+    const FlagChanges retried = has_waiting ? with_waiting(given) : FlagChanges{};
+    const FlagChanges& changes = has_waiting ? retried : given;
+    find_faults(changes);
     const std::size_t change_count = changes.changed.size() + changes.removed.size();
     if (changes.is_full || change_count > kIncrementMax) {
         apply_rebuild(changes);
     } else {
         apply_increment(changes);
+    }
+    faults_.clear();
+    if (segments_.has_gone_ones()) {
+        segments_.drop_unused(flags_.segments_named());
     }
     revision_ = changes.revision;
     source_id_ = changes.source_id;
@@ -73,6 +87,10 @@ void SnapshotBuilder::apply_rebuild(const FlagChanges& changes) {
     }
     const FlagTable old_flags = std::exchange(flags_, {});
     expiries_.clear();
+    requirements_.clear();
+    if (changes.is_full) {
+        waiting_.clear();
+    }
     for (const Candidate& candidate : candidates) {
         if (candidate.definition != nullptr) {
             put(*candidate.definition, candidate.name_hash, old_flags);
@@ -115,6 +133,11 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         refuse(flag, name_hash, std::move(*problem), old_flags);
         return;
     }
+    if (auto problem = reference_problem(flag, name_hash)) {
+        refuse(flag, name_hash, std::move(*problem), old_flags);
+        waiting_[flag.name] = flag;
+        return;
+    }
     const FlagTable::Slot* present = flags_.find(name_hash);
     if (present != nullptr && flags_.name(*present) != flag.name) {
         refuse(flag, name_hash,
@@ -143,6 +166,8 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         mark_expired(slot.record);
     }
     remember_expiry(slot);
+    remember_requirements(slot);
+    waiting_.erase(flag.name);
     flag_problems_.erase(flag.name);
     touched_.push_back(name_hash);
 }
@@ -162,13 +187,16 @@ void SnapshotBuilder::keep(std::uint64_t name_hash, const FlagTable& old_flags) 
         return;
     }
     remember_expiry(*flags_.find(name_hash));
+    remember_requirements(*flags_.find(name_hash));
 }
 
 void SnapshotBuilder::drop(const std::string& name) {
     const std::uint64_t name_hash = hash64(name);
     flag_problems_.erase(name);
+    waiting_.erase(name);
     const FlagTable::Slot* slot = flags_.find(name_hash);
     if (slot != nullptr && flags_.name(*slot) == name) {
+        requirements_.erase(name_hash);
         forget_expiry(name_hash);
         flags_.erase(name_hash);
         touched_.push_back(name_hash);
@@ -185,6 +213,7 @@ void SnapshotBuilder::refuse(const FlagDefinition& flag, std::uint64_t name_hash
         }
     }
     flag_problems_[flag.name] = std::move(problem);
+    waiting_.erase(flag.name);
 }
 
 void SnapshotBuilder::remember_expiry(const FlagTable::Slot& slot) {
@@ -272,7 +301,7 @@ std::vector<std::byte> SnapshotBuilder::build(const SnapshotStamp& stamp) {
     header.revision = revision_;
     header.database_unix_ms = stamp.database_unix_ms;
     header.source_id = source_id_;
-    return assemble_snapshot(flags_, active_, header);
+    return assemble_snapshot(flags_, segments_, active_, header);
 }
 
 std::optional<std::int64_t> SnapshotBuilder::next_change_unix_ms(std::int64_t after_unix_ms) const {
@@ -298,6 +327,12 @@ std::vector<FlagProblem> SnapshotBuilder::problems() const {
     std::vector<FlagProblem> all;
     for (const auto& [name, problem] : flag_problems_) {
         all.push_back(problem);
+    }
+    for (FlagProblem& problem : unmet_requirements()) {
+        all.push_back(std::move(problem));
+    }
+    for (FlagProblem& problem : segments_.problems()) {
+        all.push_back(std::move(problem));
     }
     all.insert(all.end(), experiment_problems_.begin(), experiment_problems_.end());
     return all;

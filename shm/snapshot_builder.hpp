@@ -9,6 +9,9 @@
 //   2. Equal flags, experiments and stamp give equal bytes, in whatever order they arrived.
 //   3. An expired flag stays expired until its row changes, even if the database's clock goes back.
 //   4. Whatever was accepted fits: build() has no way to fail.
+//   5. Published flags never require each other in circles, and every segment they name is there.
+//   What
+//      is refused for that waits, and is tried again with every change.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +20,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -24,6 +28,8 @@
 #include "shm/flag_set.hpp"
 #include "shm/flag_table.hpp"
 #include "shm/read_back.hpp"
+#include "shm/reference_graph.hpp"
+#include "shm/segment_table.hpp"
 #include "shm/snapshot_assembly.hpp"
 
 namespace burgee {
@@ -70,10 +76,18 @@ public:
     std::uint64_t revision() const { return revision_; }
 
 private:
+    /// Flags that a change is about, by what refers to others.
+    using Faults = std::unordered_map<std::uint64_t, ReferenceFault>;
     struct Candidate {
         std::uint64_t name_hash;
         const FlagDefinition* definition;  ///< null: keep the present form
     };
+    FlagChanges with_waiting(const FlagChanges& changes) const;
+    void find_faults(const FlagChanges& changes);
+    std::optional<FlagProblem> reference_problem(const FlagDefinition& flag,
+                                                 std::uint64_t name_hash) const;
+    void remember_requirements(const FlagTable::Slot& slot);
+    std::vector<FlagProblem> unmet_requirements() const;
     void apply_increment(const FlagChanges& changes);
     void apply_rebuild(const FlagChanges& changes);
     std::vector<Candidate> candidates_of(const FlagChanges& changes) const;
@@ -90,7 +104,12 @@ private:
     void report_experiment(const ExperimentDefinition& experiment, std::string message);
 
     FlagTable flags_;
+    SegmentTable segments_;
     FlagCompiler compiler_;
+    ReferenceEdges requirements_;  ///< of the flags in flags_ that have any
+    Faults faults_;                ///< of the change that is being applied
+    /// Refused for what other flags or segments are: tried again with every change.
+    std::map<std::string, FlagDefinition> waiting_;
     std::vector<ExperimentDefinition> experiments_;
     std::vector<ActiveExperiment> active_;  ///< ascending by flag; points into experiments_
     /// (expiry, name hash) of every flag that is yet to expire.

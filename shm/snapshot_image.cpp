@@ -35,8 +35,7 @@ SnapshotImage::SnapshotImage(std::span<const SectionSize> sections) {
 std::byte* SnapshotImage::section(SectionType type) {
     const auto found =
         std::ranges::find(table_, static_cast<std::uint32_t>(type), &SectionEntry::type);
-    assert(found != table_.end());
-    return found->size_bytes > 0 ? bytes_.data() + found->offset : nullptr;
+    return found != table_.end() && found->size_bytes > 0 ? bytes_.data() + found->offset : nullptr;
 }
 
 std::vector<std::byte> SnapshotImage::finish(SnapshotHeader header) && {

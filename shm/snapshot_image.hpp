@@ -25,7 +25,7 @@ public:
     /// Preconditions, asserted: at most kSectionCountMax sections, kSnapshotSizeMax bytes.
     explicit SnapshotImage(std::span<const SectionSize> sections);
 
-    /// The elements of a section laid out before; null when it is empty.
+    /// The elements of a section; null when it is empty or was not laid out.
     template <typename Element>
     Element* elements(SectionType type) {
         return static_cast<Element*>(static_cast<void*>(section(type)));

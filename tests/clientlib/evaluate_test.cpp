@@ -27,6 +27,7 @@ struct StepLog {
     void record(const TraceStep& step) {
         steps.push_back({step, std::string(step.unit), std::string(step.variant)});
     }
+    void record(const ConstraintStep& /*step*/) {}
 };
 
 template <typename Value>
@@ -206,7 +207,7 @@ TEST(EvaluateTest, TraceShowsHashBucketAndRange) {
     StepLog log;
     evaluate(published.view, *published.find("chat"), context, log);
     const auto rollout = std::find_if(log.steps.begin(), log.steps.end(), [](const auto& kept) {
-        return kept.step.rule == Rule::kRollout;
+        return kept.step.rule == DecisionRule::kRollout;
     });
     ASSERT_NE(rollout, log.steps.end());
     EXPECT_EQ(rollout->unit, "42");

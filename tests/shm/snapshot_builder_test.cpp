@@ -237,8 +237,8 @@ TEST_F(SnapshotBuilderTest, RefusesWhatDoesNotFit) {
         flag.rollout_percentage = std::numeric_limits<double>::quiet_NaN();
     });
     expect_refused("segments.bucket_by", [](auto& flag) { flag.bucket_by.assign(9, "a"); });
-    expect_refused("segments.include", [](auto& flag) { flag.include.assign(100'001, "a"); });
-    expect_refused("segments.exclude", [](auto& flag) { flag.exclude.assign(100'001, "a"); });
+    expect_refused("segments.include", [](auto& flag) { flag.include.assign(1'048'577, "a"); });
+    expect_refused("segments.exclude", [](auto& flag) { flag.exclude.assign(1'048'577, "a"); });
     expect_refused("variants", [](auto& flag) {
         flag.variants.assign(65, variant_of("many", 100.0 / 65, "m"));
     });

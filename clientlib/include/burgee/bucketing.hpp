@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace burgee {
@@ -23,14 +24,11 @@ inline constexpr std::string_view kPurposeLayer = "layer";
 inline constexpr std::string_view kLegacyAnonymous = "anonymous";
 
 /// XXH3-64 of purpose, a zero byte and the salt: the seed of hash64(unit, seed).
-/// Cost: about 100 ns; for the daemon and the tools, a check reads it from the flag's record.
-inline std::uint64_t seed(std::string_view purpose, std::string_view salt) noexcept {
-    XXH3_state_t state;
-    XXH3_64bits_reset(&state);
-    XXH3_64bits_update(&state, purpose.data(), purpose.size());
-    XXH3_64bits_update(&state, "", 1);  // the zero byte that ends the empty text
-    XXH3_64bits_update(&state, salt.data(), salt.size());
-    return XXH3_64bits_digest(&state);
+/// Cost: a copy of the text; for the daemon and the tools, a check reads it from the flag's record.
+inline std::uint64_t seed(std::string_view purpose, std::string_view salt) {
+    std::string text(purpose);
+    text.append(1, '\0').append(salt);
+    return hash64(text);
 }
 
 /// The bucket, 0 .. kBucketCount - 1, of a 64-bit hash: its share of the range, by multiplication,

@@ -3,40 +3,55 @@
 // What `burgee explain` sees of an evaluation: one step per rule that was looked at. Services use
 // NoTrace, for which the compiler removes every trace of tracing.
 
+#include <burgee/context.hpp>
+#include <burgee/rule_layout.hpp>
+
 #include <cstdint>
 #include <string_view>
 
 namespace burgee {
 
 /// The rules in the order in which they are asked; the first that decides wins.
-enum class Rule : std::uint8_t {
+enum class DecisionRule : std::uint8_t {
     kStatus = 1,    ///< disabled?
     kExpiry = 2,    ///< expired on database time?
+    kRequires = 3,  ///< does another flag answer as wanted?
     kExclude = 4,   ///< unit named in `exclude`?
     kInclude = 5,   ///< unit named in `include`?
+    kAudience = 6,  ///< in the audience?
+    kRules = 7,     ///< the first rule that matches
     kEnabled = 8,   ///< on for everybody?
     kUnit = 9,      ///< a unit is needed; is there one?
+    kLayer = 10,    ///< is the unit's slot of the layer ours?
     kRollout = 11,  ///< inside the rollout?
     kVariant = 12,  ///< whose range holds the bucket?
 };
 
-constexpr std::string_view to_string(Rule rule) noexcept {
+constexpr std::string_view to_string(DecisionRule rule) noexcept {
     switch (rule) {
-        case Rule::kStatus:
+        case DecisionRule::kStatus:
             return "status";
-        case Rule::kExpiry:
+        case DecisionRule::kExpiry:
             return "expiry";
-        case Rule::kExclude:
+        case DecisionRule::kRequires:
+            return "requires";
+        case DecisionRule::kExclude:
             return "exclude";
-        case Rule::kInclude:
+        case DecisionRule::kInclude:
             return "include";
-        case Rule::kEnabled:
+        case DecisionRule::kAudience:
+            return "audience";
+        case DecisionRule::kRules:
+            return "rules";
+        case DecisionRule::kEnabled:
             return "enabled";
-        case Rule::kUnit:
+        case DecisionRule::kUnit:
             return "unit";
-        case Rule::kRollout:
+        case DecisionRule::kLayer:
+            return "layer";
+        case DecisionRule::kRollout:
             return "rollout";
-        case Rule::kVariant:
+        case DecisionRule::kVariant:
             return "variant";
     }
     return "unknown";
@@ -52,7 +67,7 @@ enum class Draw : std::uint8_t {
 
 /// One rule and its outcome. Texts live only for the call that hands the step over.
 struct TraceStep {
-    Rule rule{};
+    DecisionRule rule{};
     bool has_decided = false;    ///< this rule gave the answer
     bool is_enabled = false;     ///< the answer, if it has decided
     std::string_view attribute;  ///< whose value is the unit; empty when there is none
@@ -65,13 +80,30 @@ struct TraceStep {
     std::uint32_t range_begin = 0;   ///< the range that was asked for: [begin, end)
     std::uint32_t range_end = 0;
     std::string_view salt;     ///< of kLegacyMd5
-    std::string_view variant;  ///< the variant that was chosen, for kVariant
+    std::string_view variant;  ///< the variant that was chosen; the one kRequires wants
+    std::string_view subject;  ///< name of the rule, the layer or the required flag
+    std::uint32_t number = 0;  ///< of the rule or requirement, from 0
+    bool is_met = false;       ///< kRequires: the flag answers as wanted
+    bool is_missing = false;   ///< kRequires: the flag is not in the snapshot
+};
+
+/// One constraint, or one segment, that a program asked. Everything lives only for the call.
+struct ConstraintStep {
+    const Instruction* instruction = nullptr;
+    std::uint64_t place = 0;               ///< of the instruction in its program, from 0
+    const Attribute* attribute = nullptr;  ///< null: the context has none, or it is a segment
+    const SegmentRecord* segment =
+        nullptr;                      ///< of Operation::kSegment, handed over after its parts
+    std::uint32_t segment_depth = 0;  ///< 0: of the flag itself; n: of n segments inside
+    bool is_mistyped = false;         ///< the attribute has a type that never matches
+    bool holds = false;
 };
 
 /// Tracing off; costs nothing.
 struct NoTrace {
     static constexpr bool kEnabled = false;
     void record(const TraceStep& /*step*/) noexcept {}
+    void record(const ConstraintStep& /*step*/) noexcept {}
 };
 
 }  // namespace burgee

@@ -17,7 +17,11 @@ class Unit {
 public:
     Unit() noexcept = default;
     /// @param attribute  null, or one for which can_be_unit() holds
-    explicit Unit(const Attribute* attribute) noexcept : attribute_(attribute) {
+    explicit Unit(const Attribute* attribute) noexcept { take(attribute); }
+
+    /// Becomes the unit of `attribute`, as the constructor says.
+    void take(const Attribute* attribute) noexcept {
+        attribute_ = attribute;
         if (attribute == nullptr) {
             return;
         }

@@ -22,16 +22,16 @@ inline constexpr std::uint32_t kLayoutMinor = 0;
 inline constexpr std::uint32_t kEndianTag = 0x01020304;
 
 // Bounds. The builder refuses what exceeds them, naming the limit; the view trusts nothing larger.
-inline constexpr std::uint32_t kFlagCountMax = 1'048'576;     // 2^20: "a million flags" with room
-inline constexpr std::uint32_t kSectionCountMax = 32;         // chosen by feel: 8 exist today
-inline constexpr std::uint32_t kFlagNameSizeMax = 256;        // bytes of strict UTF-8
-inline constexpr std::uint32_t kVariantCountMax = 64;         // per flag
-inline constexpr std::uint32_t kBucketByCountMax = 8;         // attributes tried for the unit
-inline constexpr std::uint32_t kIndexChainMax = 64;           // flags in one index bucket
-inline constexpr std::uint64_t kSnapshotSizeMax = 1ULL << 32; // text offsets are 32 bits
+inline constexpr std::uint32_t kFlagCountMax = 1'048'576;      // 2^20: "a million flags" with room
+inline constexpr std::uint32_t kSectionCountMax = 32;          // chosen by feel: 8 exist today
+inline constexpr std::uint32_t kFlagNameSizeMax = 256;         // bytes of strict UTF-8
+inline constexpr std::uint32_t kVariantCountMax = 64;          // per flag
+inline constexpr std::uint32_t kBucketByCountMax = 8;          // attributes tried for the unit
+inline constexpr std::uint32_t kIndexChainMax = 64;            // flags in one index bucket
+inline constexpr std::uint64_t kSnapshotSizeMax = 1ULL << 32;  // text offsets are 32 bits
 
-inline constexpr std::uint32_t kBucketCount = 1'000'000;       // buckets of an xxh3 flag
-inline constexpr std::uint32_t kLegacyBucketCount = 10'000;    // hundredths of a legacy_md5 flag
+inline constexpr std::uint32_t kBucketCount = 1'000'000;     // buckets of an xxh3 flag
+inline constexpr std::uint32_t kLegacyBucketCount = 10'000;  // hundredths of a legacy_md5 flag
 
 /// Why an answer is what it is, in the order in which evaluation decides. Stored in snapshots and
 /// shown to people: numbers are never reused.
@@ -62,7 +62,8 @@ enum class Status : std::uint8_t {
 };
 inline constexpr std::uint8_t kStatusCount = 5;
 
-/// The shortest way to a flag's answer, chosen by the builder so that a check need not look further.
+/// The shortest way to a flag's answer, chosen by the builder so that a check need not look
+/// further.
 enum class EvaluationPath : std::uint8_t {
     kConstant = 0,      ///< `constant_enabled` and `constant_reason`, whatever the context
     kSplit = 1,         ///< xxh3 rollout on user_id, else session_id; no targeting record
@@ -71,8 +72,8 @@ enum class EvaluationPath : std::uint8_t {
 };
 
 enum class SectionType : std::uint32_t {
-    kIndex = 1,        ///< u32 first[bucket_count + 1]; bucket = name_hash >> (64 - log2(bucket_count))
-    kFlags = 2,        ///< FlagRecord[], ascending by name_hash, names unique by name_hash
+    kIndex = 1,  ///< u32 first[bucket_count + 1]; bucket = name_hash >> (64 - log2(bucket_count))
+    kFlags = 2,  ///< FlagRecord[], ascending by name_hash, names unique by name_hash
     kVariants = 3,     ///< VariantRecord[]
     kConfig = 4,       ///< ConfigField[], per variant ascending by path
     kExperiments = 5,  ///< ExperimentRecord[]
@@ -80,7 +81,14 @@ enum class SectionType : std::uint32_t {
     kSets = 7,         ///< u64 hash64(unit)[], ascending within one set
     kTextRefs = 8,     ///< TextRef[]
     kStrings = 9,      ///< bytes; texts overlap freely
-    // 10.. rule programs and what later versions add
+    // From here on a section that would be empty is left out; rule_layout.hpp has the records.
+    kInstructions = 10,  ///< Instruction[]
+    kRules = 11,         ///< RuleRecord[]
+    kRequirements = 12,  ///< RequirementRecord[]
+    kSlotRanges = 13,    ///< SlotRangeRecord[]
+    kAttributes = 14,    ///< AttributeRecord[]
+    kTables = 15,        ///< u16 words of regular expressions: see regex_match.hpp
+    kSegments = 16,      ///< SegmentRecord[], ascending by name_hash
 };
 
 /// Bits of SectionEntry::flags.
@@ -173,7 +181,8 @@ enum FlagTrait : std::uint8_t {
 ///       40    4 name_offset      into kStrings
 ///       44    4 experiment       number + 1 of the active ExperimentRecord; 0 = none
 ///       48    4 targeting        number + 1 of the TargetingRecord; 0 = none
-///       52    4 reserved         zero
+///       52    1 value_type       ValueType, for OFREP
+///       53    3 reserved         zero
 ///       56    8 revision         the change in Postgres that last touched this flag
 struct FlagRecord {
     std::uint64_t name_hash;
@@ -190,7 +199,8 @@ struct FlagRecord {
     std::uint32_t name_offset;
     std::uint32_t experiment;
     std::uint32_t targeting;
-    std::uint32_t reserved;
+    std::uint8_t value_type;
+    std::array<std::uint8_t, 3> reserved;
     std::uint64_t revision;
 };
 
@@ -278,7 +288,20 @@ struct ExperimentRecord {
 ///       16    4 bucket_by_first   number of the first TextRef; names of attributes in order
 ///       20    4 bucket_by_count   0 = user_id, then session_id
 ///       24    8 salt              TextRef of the salt (legacy_md5 hashes its text)
-///       32   64 reserved          zero: audience, rules, requires and layer come here
+///       32    4 program_first     number of the first Instruction of audience and rules
+///       36    4 program_count     0 = neither audience nor rules
+///       40    4 rules_first       number of the first RuleRecord
+///       44    4 rules_count       0 .. kRuleCountMax
+///       48    4 requirements_first  number of the first RequirementRecord
+///       52    4 requirements_count  0 .. kRequirementCountMax
+///       56    4 slots_first       number of the first SlotRangeRecord
+///       60    4 slots_count       0 .. kSlotRangeCountMax
+///       64    8 layer_seed        hash64("layer\0" + name of the layer)
+///       72    8 layer_name        TextRef
+///       80    4 attributes_first  number of the first AttributeRecord
+///       84    4 attributes_count
+///       88    4 has_layer         1: only units of our slots take part
+///       92    4 audience_end      how many of its first instructions are the audience; 0 = none
 struct TargetingRecord {
     std::uint32_t include_first;
     std::uint32_t include_count;
@@ -287,7 +310,20 @@ struct TargetingRecord {
     std::uint32_t bucket_by_first;
     std::uint32_t bucket_by_count;
     TextRef salt;
-    std::array<std::uint64_t, 8> reserved;
+    std::uint32_t program_first;
+    std::uint32_t program_count;
+    std::uint32_t rules_first;
+    std::uint32_t rules_count;
+    std::uint32_t requirements_first;
+    std::uint32_t requirements_count;
+    std::uint32_t slots_first;
+    std::uint32_t slots_count;
+    std::uint64_t layer_seed;
+    TextRef layer_name;
+    std::uint32_t attributes_first;
+    std::uint32_t attributes_count;
+    std::uint32_t has_layer;
+    std::uint32_t audience_end;
 };
 
 static_assert(sizeof(SectionEntry) == 32);
@@ -310,6 +346,9 @@ static_assert(offsetof(ConfigField, type) == 22);
 static_assert(sizeof(ExperimentRecord) == 64);
 static_assert(offsetof(ExperimentRecord, phase) == 48);
 static_assert(sizeof(TargetingRecord) == 96);
+static_assert(offsetof(TargetingRecord, program_first) == 32);
+static_assert(offsetof(TargetingRecord, layer_seed) == 64);
+static_assert(offsetof(TargetingRecord, has_layer) == 88);
 static_assert(std::has_unique_object_representations_v<SectionEntry>);
 static_assert(std::has_unique_object_representations_v<SnapshotHeader>);
 static_assert(std::has_unique_object_representations_v<FlagRecord>);

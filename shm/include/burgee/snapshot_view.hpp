@@ -16,6 +16,8 @@
 #include <string_view>
 
 #include <burgee/checksum.hpp>
+#include <burgee/fingerprint_set.hpp>
+#include <burgee/rule_layout.hpp>
 #include <burgee/snapshot_layout.hpp>
 #include <burgee/view_error.hpp>
 
@@ -97,6 +99,29 @@ public:
     const std::uint64_t* set_entry(std::uint64_t number) const noexcept {
         return element(sets_, set_entry_count_, number);
     }
+    const SegmentRecord* segment(std::uint64_t number) const noexcept {
+        return element(segments_, segment_count_, number);
+    }
+
+    /// `count` elements from number `first` on; null when they are not all inside, or none.
+    const Instruction* program(std::uint64_t first, std::uint64_t count) const noexcept {
+        return run_of(instructions_, instruction_count_, first, count);
+    }
+    const RuleRecord* rules(std::uint64_t first, std::uint64_t count) const noexcept {
+        return run_of(rules_, rule_count_, first, count);
+    }
+    const RequirementRecord* requirements(std::uint64_t first, std::uint64_t count) const noexcept {
+        return run_of(requirements_, requirement_count_, first, count);
+    }
+    const SlotRangeRecord* slot_ranges(std::uint64_t first, std::uint64_t count) const noexcept {
+        return run_of(slot_ranges_, slot_range_count_, first, count);
+    }
+    const AttributeRecord* attributes(std::uint64_t first, std::uint64_t count) const noexcept {
+        return run_of(attributes_, attribute_count_, first, count);
+    }
+    const std::uint16_t* table(std::uint64_t first, std::uint64_t count) const noexcept {
+        return run_of(tables_, table_word_count_, first, count);
+    }
 
     /// `size` bytes at `offset` of the strings; empty when they are not all inside.
     std::string_view text(std::uint64_t offset, std::uint64_t size) const noexcept {
@@ -114,25 +139,13 @@ public:
     }
 
     /// Whether `hash` is one of the `count` set entries from number `first` on. Entries beyond the
-    /// section do not exist. Cost: up to 8 comparisons, or log2(count).
+    /// section do not exist. Cost: see fingerprint_set.hpp.
     bool set_contains(std::uint64_t first, std::uint64_t count, std::uint64_t hash) const noexcept {
         if (first >= set_entry_count_) {
             return false;
         }
         const std::uint64_t room = set_entry_count_ - first;
-        count = count < room ? count : room;
-        const std::uint64_t* entries = sets_ + first;
-        while (count > kLinearSetMax) {  // halves each time: at most 32 rounds
-            const std::uint64_t half = count / 2;
-            entries += entries[half] <= hash ? half : 0;
-            count -= half;
-        }
-        for (std::uint64_t number = 0; number < count; ++number) {
-            if (entries[number] == hash) {
-                return true;
-            }
-        }
-        return false;
+        return detail::sorted_contains(sets_ + first, count < room ? count : room, hash);
     }
 
     const SnapshotHeader& header() const noexcept { return *header_; }
@@ -143,6 +156,10 @@ public:
     std::uint64_t targeting_count() const noexcept { return targeting_count_; }
     std::uint64_t set_entry_count() const noexcept { return set_entry_count_; }
     std::uint64_t text_ref_count() const noexcept { return text_ref_count_; }
+    std::uint64_t segment_count() const noexcept { return segment_count_; }
+    std::uint64_t instruction_count() const noexcept { return instruction_count_; }
+    std::uint64_t rule_count() const noexcept { return rule_count_; }
+    std::uint64_t table_word_count() const noexcept { return table_word_count_; }
     std::uint64_t strings_size() const noexcept { return strings_size_; }
     std::uint64_t index_bucket_count() const noexcept { return 1ULL << (64U - index_shift_); }
 
@@ -152,14 +169,20 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t kLinearSetMax = 8;  // one cache line
-
     friend class SnapshotBodyCheck;
+    friend class TargetingBodyCheck;
 
     template <typename Record>
     static const Record* element(const Record* records, std::uint64_t count,
                                  std::uint64_t number) noexcept {
         return number < count ? records + number : nullptr;
+    }
+
+    template <typename Record>
+    static const Record* run_of(const Record* records, std::uint64_t count, std::uint64_t first,
+                                std::uint64_t wanted) noexcept {
+        const bool is_inside = first < count && wanted <= count - first;
+        return is_inside && wanted > 0 ? records + first : nullptr;
     }
 
     template <typename Record>
@@ -200,6 +223,20 @@ private:
     std::uint64_t targeting_count_ = 0;
     const std::uint64_t* sets_ = nullptr;
     std::uint64_t set_entry_count_ = 0;
+    const Instruction* instructions_ = nullptr;
+    std::uint64_t instruction_count_ = 0;
+    const RuleRecord* rules_ = nullptr;
+    std::uint64_t rule_count_ = 0;
+    const SegmentRecord* segments_ = nullptr;
+    std::uint64_t segment_count_ = 0;
+    const RequirementRecord* requirements_ = nullptr;
+    std::uint64_t requirement_count_ = 0;
+    const SlotRangeRecord* slot_ranges_ = nullptr;
+    std::uint64_t slot_range_count_ = 0;
+    const std::uint16_t* tables_ = nullptr;
+    std::uint64_t table_word_count_ = 0;
+    const AttributeRecord* attributes_ = nullptr;
+    std::uint64_t attribute_count_ = 0;
     const TextRef* text_refs_ = nullptr;
     std::uint64_t text_ref_count_ = 0;
     const SectionEntry* sections_ = nullptr;

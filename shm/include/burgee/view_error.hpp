@@ -35,8 +35,10 @@ enum class ViewError : std::uint8_t {
     kConfigRecord,      ///< likewise of a config field; or paths are not ascending
     kExperimentRecord,  ///< likewise of an experiment
     kTargetingRecord,   ///< likewise of a targeting record; or its sets are not ascending
+    kRuleRecord,        ///< a rule, requirement or slot is out of range, or a program does not end
+    kSegmentRecord,     ///< likewise of a segment; or segments are not ascending
 };
-inline constexpr std::uint8_t kViewErrorCount = 28;
+inline constexpr std::uint8_t kViewErrorCount = 30;
 
 /// One line for people, without a full stop.
 inline const char* describe(ViewError error) noexcept {
@@ -97,6 +99,10 @@ inline const char* describe(ViewError error) noexcept {
             return "an experiment is out of range";
         case ViewError::kTargetingRecord:
             return "a targeting record is out of range";
+        case ViewError::kRuleRecord:
+            return "a rule is out of range or leads nowhere";
+        case ViewError::kSegmentRecord:
+            return "a segment is out of range or leads nowhere";
     }
     return "unknown error";
 }

@@ -116,6 +116,20 @@ inline ViewError SnapshotView::take_section(const std::byte* data,
             return take_records(data, entry, text_refs_, text_ref_count_);
         case SectionType::kStrings:
             return take_records(data, entry, strings_, strings_size_);
+        case SectionType::kInstructions:
+            return take_records(data, entry, instructions_, instruction_count_);
+        case SectionType::kRules:
+            return take_records(data, entry, rules_, rule_count_);
+        case SectionType::kRequirements:
+            return take_records(data, entry, requirements_, requirement_count_);
+        case SectionType::kSlotRanges:
+            return take_records(data, entry, slot_ranges_, slot_range_count_);
+        case SectionType::kAttributes:
+            return take_records(data, entry, attributes_, attribute_count_);
+        case SectionType::kTables:
+            return take_records(data, entry, tables_, table_word_count_);
+        case SectionType::kSegments:
+            return take_records(data, entry, segments_, segment_count_);
     }
     return (entry.flags & kSectionMustUnderstand) != 0 ? ViewError::kMustUnderstand
                                                        : ViewError::kNone;

@@ -4,6 +4,8 @@
 // it. The publisher runs it before announcing, the daemon before trusting a file from disk.
 // Included by snapshot_view.hpp alone.
 
+#include <burgee/attribute_key.hpp>
+#include <burgee/detail/targeting_body_check.hpp>
 #include <burgee/snapshot_view.hpp>
 
 namespace burgee {
@@ -182,6 +184,18 @@ private:
     }
 
     ViewError check_targeting() const noexcept {
+        const TargetingBodyCheck targeting_check(view_);
+        for (std::uint64_t number = 0; number < view_.flag_count_; ++number) {
+            const FlagRecord& flag = view_.flags_[number];
+            if (flag.targeting != 0 &&
+                !targeting_check.is_sound(view_.targeting_[flag.targeting - 1],
+                                          flag.variant_count)) {
+                return ViewError::kRuleRecord;
+            }
+        }
+        if (!targeting_check.are_segments_sound()) {
+            return ViewError::kSegmentRecord;
+        }
         for (std::uint64_t number = 0; number < view_.targeting_count_; ++number) {
             const TargetingRecord& targeting = view_.targeting_[number];
             if (!is_set_sound(targeting.include_first, targeting.include_count) ||

@@ -1,0 +1,352 @@
+#pragma once
+
+// The whole order of rules for one question. Relied on by evaluate.hpp alone; the short ways of
+// split_evaluation.hpp answer what this answers, wherever the builder allows them.
+
+#include <burgee/evaluation_trace.hpp>
+#include <burgee/flag_draw.hpp>
+#include <burgee/rule_interpreter.hpp>
+#include <burgee/split_evaluation.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace burgee::detail {
+
+Answer evaluate_required(const SnapshotView& view, const FlagRecord& flag, const Context& context,
+                         QuestionBudget& budget) noexcept;
+
+/// One question. Each rule is one member function or one `if` of decide(), in the order in which
+/// they decide.
+template <typename Trace>
+class FullEvaluation {
+public:
+    FullEvaluation(const SnapshotView& view, const FlagRecord& flag, const Context& context,
+                   QuestionBudget& budget, Trace& trace) noexcept
+        : view_(view),
+          flag_(flag),
+          context_(context),
+          targeting_(find_targeting(view, flag)),
+          draw_(view, flag, targeting_, context),
+          budget_(budget),
+          trace_(trace) {}
+
+    Answer decide() noexcept {
+        if (status() == Status::kDisabled || flag_.status >= kStatusCount) {
+            return decided(DecisionRule::kStatus, false, Reason::kDisabled);
+        }
+        passed(DecisionRule::kStatus);
+        if (has_trait(kTraitExpired)) {
+            return decided(DecisionRule::kExpiry, false, Reason::kExpired);
+        }
+        passed(DecisionRule::kExpiry);
+        if (targeting_ != nullptr) {
+            const Answer answer = decide_by_targeting();
+            if (answer.reason != kUndecided) {
+                return answer;
+            }
+        }
+        if (status() == Status::kEnabled) {
+            return decided(DecisionRule::kEnabled, true, Reason::kStatic);
+        }
+        if (needs_unit() && !draw_.unit().exists()) {
+            return decided(DecisionRule::kUnit, false, Reason::kTargetingKeyMissing);
+        }
+        passed(DecisionRule::kUnit);
+        if (has_layer() && !is_slot_ours()) {
+            return answer_of(false, Reason::kLayer);
+        }
+        return split(DecisionRule::kRollout, flag_.gate_end, Reason::kSplit);
+    }
+
+private:
+    /// Stands for "no rule of the targeting record has decided"; never leaves this class.
+    static constexpr Reason kUndecided = Reason::kNotReady;
+
+    Status status() const noexcept { return static_cast<Status>(flag_.status); }
+    bool is_ab_test() const noexcept { return status() == Status::kAbTest; }
+    bool has_trait(FlagTrait trait) const noexcept { return (flag_.traits & trait) != 0; }
+    bool has_layer() const noexcept { return targeting_ != nullptr && targeting_->has_layer != 0; }
+
+    bool needs_unit() const noexcept {
+        if (has_layer()) {
+            return !has_trait(kTraitLegacy);
+        }
+        return draw_.draws_by_unit() && (is_ab_test() || !draw_.is_fixed(flag_.gate_end));
+    }
+
+    Answer decide_by_targeting() noexcept {
+        if (!are_requirements_met()) {
+            return answer_of(false, Reason::kPrerequisiteFailed);
+        }
+        if (is_listed(DecisionRule::kExclude)) {
+            return decided(DecisionRule::kExclude, false, Reason::kExcluded);
+        }
+        if (is_listed(DecisionRule::kInclude)) {
+            return included();
+        }
+        if (targeting_->program_count == 0) {
+            return answer_of(false, kUndecided);
+        }
+        const std::uint64_t outcome =
+            RuleInterpreter<Trace>(view_, context_, budget_, trace_)
+                .run(targeting_->program_first, targeting_->program_count);
+        if (outcome == kOutcomeOutOfAudience) {
+            return decided(DecisionRule::kAudience, false, Reason::kOutOfAudience);
+        }
+        if (targeting_->audience_end != 0) {
+            passed(DecisionRule::kAudience);
+        }
+        return outcome >= kOutcomeFirstRule ? serve(outcome - kOutcomeFirstRule)
+                                            : answer_of(false, kUndecided);
+    }
+
+    bool are_requirements_met() noexcept {
+        const std::uint32_t count = targeting_->requirements_count;
+        const RequirementRecord* requirements =
+            view_.requirements(targeting_->requirements_first, count);
+        if (requirements == nullptr) {
+            return true;
+        }
+        for (std::uint32_t number = 0; number < count && number < kRequirementCountMax; ++number) {
+            if (!is_met(requirements[number], number)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    bool is_met(const RequirementRecord& requirement,
+                [[maybe_unused]] std::uint32_t number) noexcept {
+        const FlagRecord* required = view_.find(requirement.flag_name_hash);
+        const bool can_ask = required != nullptr && budget_.take_step() &&
+                             budget_.requirement_depth < kRequirementDepthMax;
+        bool is_met = false;
+        if (can_ask) {
+            ++budget_.requirement_depth;
+            is_met = fits(requirement, evaluate_required(view_, *required, context_, budget_));
+            --budget_.requirement_depth;
+        }
+        if constexpr (Trace::kEnabled) {
+            TraceStep step = draw_.step_of(DecisionRule::kRequires);
+            step.subject = view_.text(requirement.flag_offset, requirement.flag_size);
+            step.number = number;
+            step.is_met = is_met;
+            step.is_missing = required == nullptr;
+            step.has_decided = !is_met;
+            step.variant = view_.text(requirement.variant_offset, requirement.variant_size);
+            trace_.record(step);
+        }
+        return is_met;
+    }
+
+    bool fits(const RequirementRecord& requirement, Answer answer) const noexcept {
+        switch (static_cast<RequirementKind>(requirement.kind)) {
+            case RequirementKind::kOff:
+                return !answer.is_enabled;
+            case RequirementKind::kOn:
+                return answer.is_enabled;
+            case RequirementKind::kVariant:
+                break;
+        }
+        const VariantRecord* variant =
+            answer.variant == 0 ? nullptr : view_.variant(answer.variant - 1);
+        return variant != nullptr && view_.name(*variant) == view_.text(requirement.variant_offset,
+                                                                        requirement.variant_size);
+    }
+
+    /// Whether the unit is in the flag's list for `rule`. No unit is in no list.
+    bool is_listed(DecisionRule rule) noexcept {
+        const bool is_exclude = rule == DecisionRule::kExclude;
+        const std::uint32_t first =
+            is_exclude ? targeting_->exclude_first : targeting_->include_first;
+        const std::uint32_t count =
+            is_exclude ? targeting_->exclude_count : targeting_->include_count;
+        if (count == 0 || !draw_.unit().exists()) {
+            return false;
+        }
+        const std::uint64_t fingerprint = hash64(draw_.unit().text());
+        if (view_.set_contains(first, count, fingerprint)) {
+            return true;
+        }
+        if constexpr (Trace::kEnabled) {
+            TraceStep step = draw_.step_of(rule);
+            step.hash = fingerprint;
+            trace_.record(step);
+        }
+        return false;
+    }
+
+    /// A unit let in by hand skips the gate; on an ab_test flag it takes the variant of its hash,
+    /// and was not randomised all the same.
+    Answer included() noexcept {
+        if (!is_ab_test()) {
+            return decided(DecisionRule::kInclude, true, Reason::kIncluded);
+        }
+        passed(DecisionRule::kInclude);
+        Answer answer = choose_variant(draw_.draw(flag_.variant_seed), Reason::kIncluded);
+        answer.in_experiment = false;
+        return answer;
+    }
+
+    /// What the flag's rule `number` gives to whom it matches.
+    Answer serve(std::uint64_t number) noexcept {
+        const RuleRecord* rules = view_.rules(targeting_->rules_first, targeting_->rules_count);
+        if (rules == nullptr || number >= targeting_->rules_count) {
+            return answer_of(false, kUndecided);  // hostile bytes
+        }
+        const RuleRecord rule = rules[number];
+        const auto kind = static_cast<ServeKind>(rule.serve);
+        const bool is_drawn =
+            kind == ServeKind::kRollout || (kind == ServeKind::kOn && is_ab_test());
+        if (is_drawn && draw_.draws_by_unit() && !draw_.unit().exists()) {
+            matched(rule, number, false);
+            return decided(DecisionRule::kUnit, false, Reason::kTargetingKeyMissing);
+        }
+        matched(rule, number, !is_drawn);
+        switch (kind) {
+            case ServeKind::kOn:
+                return is_ab_test()
+                           ? choose_variant(draw_.draw(flag_.variant_seed), Reason::kRuleMatch)
+                           : answer_of(true, Reason::kRuleMatch);
+            case ServeKind::kRollout:
+                return split(DecisionRule::kRollout, rule.gate_end, Reason::kRuleMatch);
+            case ServeKind::kVariant:
+                return given_variant(rule);
+            case ServeKind::kOff:
+                break;
+        }
+        return answer_of(false, Reason::kRuleMatch);
+    }
+
+    void matched([[maybe_unused]] const RuleRecord& rule, [[maybe_unused]] std::uint64_t number,
+                 [[maybe_unused]] bool has_decided) noexcept {
+        if constexpr (Trace::kEnabled) {
+            TraceStep step = draw_.step_of(DecisionRule::kRules);
+            step.subject = view_.text(rule.name_offset, rule.name_size);
+            step.number = static_cast<std::uint32_t>(number);
+            step.has_decided = has_decided;
+            step.is_enabled =
+                has_decided && rule.serve != static_cast<std::uint8_t>(ServeKind::kOff);
+            trace_.record(step);
+        }
+    }
+
+    /// A variant by hand: nothing was drawn, so it does not count for the experiment.
+    Answer given_variant(const RuleRecord& rule) const noexcept {
+        const std::uint64_t number = std::uint64_t{flag_.variants_first} + rule.variant;
+        const bool is_ours = rule.variant < flag_.variant_count && view_.variant(number) != nullptr;
+        const auto variant = is_ours ? static_cast<std::uint32_t>(number + 1) : 0U;
+        return Answer{variant, Reason::kRuleMatch, is_ours, false};
+    }
+
+    bool is_slot_ours() noexcept {
+        constexpr std::uint32_t kBucketsPerSlot = kBucketCount / kLayerSlotCount;
+        const std::string_view text =
+            draw_.unit().exists() ? draw_.unit().text() : kLegacyAnonymous;
+        const std::uint64_t hash = hash64(text, targeting_->layer_seed);
+        const std::uint32_t slot = bucket_of_hash(hash) / kBucketsPerSlot;
+        const bool is_ours = has_slot(slot);
+        if constexpr (Trace::kEnabled) {
+            TraceStep step = draw_.step_of(DecisionRule::kLayer);
+            step.subject = view_.text(targeting_->layer_name);
+            step.draw = Draw::kXxh3;
+            step.seed = targeting_->layer_seed;
+            step.hash = hash;
+            step.bucket = slot;
+            step.bucket_count = kLayerSlotCount;
+            step.is_met = is_ours;
+            step.has_decided = !is_ours;
+            trace_.record(step);
+        }
+        return is_ours;
+    }
+
+    bool has_slot(std::uint32_t slot) const noexcept {
+        const std::uint32_t count = targeting_->slots_count;
+        const SlotRangeRecord* ranges = view_.slot_ranges(targeting_->slots_first, count);
+        if (ranges == nullptr) {
+            return false;
+        }
+        std::uint32_t begin = 0;  // halves each time: at most 32 rounds
+        for (std::uint32_t left = count; left > 1;) {
+            const std::uint32_t half = left / 2;
+            begin += ranges[begin + half].first <= slot ? half : 0;
+            left -= half;
+        }
+        return ranges[begin].first <= slot && slot <= ranges[begin].last;
+    }
+
+    /// The rollout bucket against `gate_end`, then, on an ab_test flag, the variant.
+    Answer split(DecisionRule rule, std::uint32_t gate_end, Reason reason) noexcept {
+        const bool is_drawn = is_ab_test() || !draw_.is_fixed(gate_end);
+        const Drawn drawn = is_drawn ? draw_.draw(flag_.rollout_seed) : Drawn{};
+        const bool is_inside = is_drawn ? drawn.bucket < gate_end : gate_end != 0;
+        const bool has_decided = !is_inside || !is_ab_test();
+        if constexpr (Trace::kEnabled) {
+            TraceStep step = draw_.step_of(rule, drawn, flag_.rollout_seed);
+            step.has_decided = has_decided;
+            step.is_enabled = is_inside;
+            step.range_end = gate_end;
+            trace_.record(step);
+        }
+        if (has_decided) {
+            return answer_of(is_inside, reason);
+        }
+        // The Python system used one bucket for both questions; that is one of its flaws.
+        const bool is_reused = drawn.how == Draw::kLegacyMd5;
+        return choose_variant(is_reused ? drawn : draw_.draw(flag_.variant_seed), reason);
+    }
+
+    Answer choose_variant(const Drawn& drawn, Reason reason) noexcept {
+        const std::uint32_t variant = variant_at(view_, flag_, drawn.bucket);
+        if constexpr (Trace::kEnabled) {
+            trace_.record(draw_.variant_step(drawn, variant));
+        }
+        return Answer{variant, reason, variant != 0, variant != 0};
+    }
+
+    Answer decided(DecisionRule rule, bool is_enabled, Reason reason) noexcept {
+        if constexpr (Trace::kEnabled) {
+            TraceStep step = draw_.step_of(rule);
+            step.has_decided = true;
+            step.is_enabled = is_enabled;
+            trace_.record(step);
+        }
+        return answer_of(is_enabled, reason);
+    }
+
+    void passed([[maybe_unused]] DecisionRule rule) noexcept {
+        if constexpr (Trace::kEnabled) {
+            trace_.record(draw_.step_of(rule));
+        }
+    }
+
+    const SnapshotView& view_;
+    const FlagRecord& flag_;
+    const Context& context_;
+    const TargetingRecord* targeting_;
+    FlagDraw draw_;
+    QuestionBudget& budget_;
+    Trace& trace_;
+};
+
+/// Out of line: it keeps the short ways small enough to inline where they are asked.
+[[gnu::noinline]] inline Answer evaluate_full(const SnapshotView& view, const FlagRecord& flag,
+                                              const Context& context) noexcept {
+    NoTrace trace;
+    QuestionBudget budget;
+    return FullEvaluation<NoTrace>(view, flag, context, budget, trace).decide();
+}
+
+/// A flag that another one requires, within what is left of that one's question.
+[[gnu::noinline]] inline Answer evaluate_required(const SnapshotView& view, const FlagRecord& flag,
+                                                  const Context& context,
+                                                  QuestionBudget& budget) noexcept {
+    NoTrace trace;
+    return flag.path < static_cast<std::uint8_t>(EvaluationPath::kFull)
+               ? evaluate_short(view, flag, context)
+               : FullEvaluation<NoTrace>(view, flag, context, budget, trace).decide();
+}
+
+}  // namespace burgee::detail

@@ -1,0 +1,32 @@
+#pragma once
+
+// Flags require flags, and segments name segments. Neither may go in circles or too deep, whatever
+// order changes arrive in. Pure; relied on by the snapshot builder.
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace burgee {
+
+/// A node's hash -> the hashes it refers to. A node that is not there refers to nothing.
+using ReferenceEdges = std::unordered_map<std::uint64_t, std::vector<std::uint64_t>>;
+
+enum class ReferenceFault : std::uint8_t {
+    kCycle,    ///< it would come back to itself
+    kTooDeep,  ///< a chain from it, or through it, would be longer than allowed
+};
+
+/// Which nodes must keep their present edges, so that no node lies on a cycle and no chain has more
+/// than `depth_max` edges. Present edges are sound by themselves; each round refuses changed nodes
+/// that are at fault, and looks again with their present edges in force.
+///
+/// @param present    edges in force
+/// @param changed    edges that nodes would have instead; empty for a node that goes away
+/// @return           refused nodes, each with the fault that was found first
+/// Cost: linear in all edges a round; one round when nothing is at fault.
+std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const ReferenceEdges& present,
+                                                                    const ReferenceEdges& changed,
+                                                                    std::uint32_t depth_max);
+
+}  // namespace burgee

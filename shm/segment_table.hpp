@@ -1,0 +1,63 @@
+#pragma once
+
+// The named audiences of a snapshot, compiled. Few beside flags, so plain maps serve.
+//
+// Invariants:
+//   1. A segment that cannot be compiled, or whose references are at fault, keeps its last valid
+//   form.
+//   2. A segment that is gone stays for as long as a published flag or another segment asks for it;
+//      nothing new may name it.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "shm/compiled_parts.hpp"
+#include "shm/flag_set.hpp"
+#include "shm/reference_graph.hpp"
+
+namespace burgee {
+
+class SegmentTable {
+public:
+    struct Entry {
+        CompiledSegment compiled;
+        bool is_gone = false;
+    };
+    using Entries = std::map<std::uint64_t, Entry>;  // by name hash, as a snapshot has them
+
+    /// Takes over the segments that one poll found. Cost: linear in what changed.
+    void apply(const FlagChanges& changes);
+
+    /// Drops segments that are gone and that neither `named_by_flags` (name hashes) nor other
+    /// segments name.
+    void drop_unused(const std::unordered_set<std::uint64_t>& named_by_flags);
+
+    /// Whether flags and segments may name it.
+    bool is_there(std::uint64_t name_hash) const;
+    bool has_gone_ones() const { return gone_count_ > 0; }
+
+    const Entries& entries() const { return entries_; }
+    /// Parts of all segments together.
+    PartCounts totals() const;
+
+    /// Every segment that is not as its row says.
+    std::vector<FlagProblem> problems() const;
+
+private:
+    void take(const SegmentDefinition& segment);
+    void refuse_faulty(std::map<std::string, CompiledSegment>& candidates);
+    void refuse_missing(std::map<std::string, CompiledSegment>& candidates);
+    void refuse(const SegmentDefinition& segment, std::string field, std::string message);
+    void mark_gone(const std::string& name);
+
+    Entries entries_;
+    ReferenceEdges edges_;  ///< of the entries in force
+    std::map<std::string, FlagProblem> problems_;
+    std::map<std::string, SegmentDefinition> waiting_;  ///< refused for what others are
+    std::size_t gone_count_ = 0;
+};
+
+}  // namespace burgee

@@ -1,0 +1,133 @@
+// The part of SnapshotBuilder that looks after what flags say of each other and of segments.
+
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include <burgee/checksum.hpp>
+
+#include "shm/json_text.hpp"
+#include "shm/rule_program.hpp"
+#include "shm/snapshot_builder.hpp"
+
+namespace burgee {
+namespace {
+
+/// The name behind the hash, as `flag` writes it.
+std::string segment_name(const std::vector<Condition>& conditions, std::uint64_t name_hash) {
+    for (const Condition& condition : conditions) {
+        if (condition.kind == Condition::Kind::kSegment && hash64(condition.segment) == name_hash) {
+            return condition.segment;
+        }
+        if (std::string name = segment_name(condition.children, name_hash); !name.empty()) {
+            return name;
+        }
+    }
+    return "";
+}
+
+std::string segment_name(const FlagDefinition& flag, std::uint64_t name_hash) {
+    std::string name = segment_name(flag.audience, name_hash);
+    for (const Rule& rule : flag.rules) {
+        name = name.empty() ? segment_name(rule.constraints, name_hash) : name;
+    }
+    return name;
+}
+
+}  // namespace
+
+/// The changes, and with them the flags that wait for others, unless they are among the changes.
+FlagChanges SnapshotBuilder::with_waiting(const FlagChanges& changes) const {
+    std::unordered_set<std::string_view> is_decided;
+    for (const FlagDefinition& flag : changes.changed) {
+        is_decided.insert(flag.name);
+    }
+    FlagChanges all = changes;
+    for (const auto& [name, flag] : waiting_) {
+        if (!is_decided.contains(name)) {
+            all.changed.push_back(flag);
+        }
+    }
+    return all;
+}
+
+/// Which changed flags would require each other in circles, or too deep.
+void SnapshotBuilder::find_faults(const FlagChanges& changes) {
+    ReferenceEdges changed;
+    for (const FlagDefinition& flag : changes.changed) {
+        const std::uint64_t name_hash = hash64(flag.name);
+        const bool has_some = !flag.requirements.empty() && flag.status != Status::kDisabled;
+        if (has_some || requirements_.contains(name_hash)) {
+            std::vector<std::uint64_t>& targets = changed[name_hash];
+            targets.clear();  // of two rows with one name the last counts
+            for (std::size_t number = 0; has_some && number < flag.requirements.size(); ++number) {
+                const Requirement& requirement = flag.requirements[number];
+                targets.push_back(hash64(requirement.flag));
+            }
+        }
+    }
+    faults_.clear();
+    if (!changed.empty()) {
+        faults_ = faulty_references(requirements_, changed, kRequirementDepthMax);
+    }
+}
+
+/// Why a compiled flag cannot be published beside the others.
+std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefinition& flag,
+                                                              std::uint64_t name_hash) const {
+    const auto fault = faults_.find(name_hash);
+    if (fault != faults_.end()) {
+        const bool is_cycle = fault->second == ReferenceFault::kCycle;
+        return FlagProblem{.flag = flag.name,
+                           .field = "segments.requires",
+                           .message = is_cycle ? "leads back to the flag itself: take one of the "
+                                                 "flags out of the circle"
+                                               : "makes a chain of more than " +
+                                                     std::to_string(kRequirementDepthMax) +
+                                                     " flags: shorten it"};
+    }
+    for (const std::uint64_t segment : segments_named_by(compiler_.compiled().instructions)) {
+        if (!segments_.is_there(segment)) {
+            return FlagProblem{.flag = flag.name,
+                               .field = "segments",
+                               .message = "names the segment " +
+                                          json_quoted(segment_name(flag, segment)) +
+                                          ", which does not exist: create it, or correct the name"};
+        }
+    }
+    return std::nullopt;
+}
+
+void SnapshotBuilder::remember_requirements(const FlagTable::Slot& slot) {
+    std::vector<std::uint64_t> targets;
+    for (const RequirementRecord& requirement : flags_.requirements(slot)) {
+        targets.push_back(requirement.flag_name_hash);
+    }
+    if (targets.empty()) {
+        requirements_.erase(slot.record.name_hash);
+    } else {
+        requirements_[slot.record.name_hash] = std::move(targets);
+    }
+}
+
+/// Requirements that can never be met, because the flag they name is not published.
+std::vector<FlagProblem> SnapshotBuilder::unmet_requirements() const {
+    std::vector<FlagProblem> all;
+    for (const auto& [name_hash, targets] : requirements_) {
+        const FlagTable::Slot& slot = *flags_.find(name_hash);
+        for (const RequirementRecord& requirement : flags_.requirements(slot)) {
+            if (flags_.find(requirement.flag_name_hash) == nullptr) {
+                all.push_back({.flag = std::string(flags_.name(slot)),
+                               .field = "segments.requires",
+                               .message = "names " +
+                                          json_quoted(flags_.text(slot, requirement.flag_offset,
+                                                                  requirement.flag_size)) +
+                                          ", which is not published, so it is never met: create it",
+                               .is_refused = false});
+            }
+        }
+    }
+    return all;
+}
+
+}  // namespace burgee
