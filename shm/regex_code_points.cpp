@@ -6,6 +6,7 @@ namespace burgee {
 namespace {
 
 constexpr std::array<char32_t, 3> kSizeBorders{0x7F, 0x7FF, 0xFFFF};  // last of 1, 2, 3 bytes
+constexpr char32_t kCaseDistance = U'a' - U'A';
 constexpr char32_t kBeforeSurrogates = kSurrogateFirst - 1;
 constexpr char32_t kAfterSurrogates = kSurrogateLast + 1;
 
@@ -117,7 +118,6 @@ CodePointSet complement_of(const CodePointSet& set) {
 }
 
 void add_other_ascii_case(CodePointSet& set) {
-    constexpr char32_t kCaseDistance = U'a' - U'A';
     const std::size_t count = set.size();
     for (std::size_t i = 0; i < count; ++i) {
         const CodePointRange range = set[i];

@@ -116,7 +116,8 @@ inline bool regex_matches(const std::uint16_t* words, std::uint64_t word_count,
         if (byte_class >= table.class_count) {
             return false;
         }
-        const std::uint16_t* column = table.transitions + byte_class * table.state_count;
+        const std::uint16_t* column =
+            table.transitions + std::uint64_t{byte_class} * table.state_count;
         state = column[state];
     }
     return state < table.state_count && detail::regex_ends_in(table, state);
@@ -144,7 +145,8 @@ inline bool check_regex_table(const std::uint16_t* words, std::uint64_t word_cou
         return false;
     }
     for (std::uint32_t byte_class = 0; byte_class < table.class_count; ++byte_class) {
-        const std::uint16_t* column = table.transitions + byte_class * table.state_count;
+        const std::uint16_t* column =
+            table.transitions + std::uint64_t{byte_class} * table.state_count;
         if (column[kRegexDeadState] != kRegexDeadState ||
             column[kRegexMatchedState] != kRegexMatchedState) {
             return false;
