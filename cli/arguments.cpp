@@ -13,9 +13,9 @@
 #include <map>
 #include <utility>
 
-#include "cli/suggestion.hpp"
 #include "cli/table.hpp"
 #include "cli/version.hpp"
+#include "shm/suggestion.hpp"
 
 namespace burgee::cli {
 namespace {

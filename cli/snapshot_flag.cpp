@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "cli/suggestion.hpp"
 #include "cli/table.hpp"
+#include "shm/suggestion.hpp"
 
 namespace burgee::cli {
 

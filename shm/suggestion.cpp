@@ -1,11 +1,11 @@
 // Edit distance over bytes: names are short, and a slip inside a multi-byte letter still counts
 // few.
 
-#include "cli/suggestion.hpp"
+#include "shm/suggestion.hpp"
 
 #include <algorithm>
 
-namespace burgee::cli {
+namespace burgee {
 namespace {
 
 // Longer words are not compared: nobody mistypes them, and the cost is quadratic.
@@ -68,4 +68,4 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
     return found ? "; did you mean \"" + *found + "\"?" : "";
 }
 
-}  // namespace burgee::cli
+}  // namespace burgee

@@ -1,9 +1,9 @@
 // Promise: a slip of the finger is answered with the word that was meant, and nonsense with
 // nothing. Method: known distances, then words near and far from a list.
 
-#include "cli/suggestion.hpp"
+#include "shm/suggestion.hpp"
 
-namespace burgee::cli {
+namespace burgee {
 namespace {
 
 TEST(SuggestionTest, CountsEditsAndSwaps) {
@@ -35,4 +35,4 @@ TEST(SuggestionTest, BreaksTiesByOrder) {
 }
 
 }  // namespace
-}  // namespace burgee::cli
+}  // namespace burgee
