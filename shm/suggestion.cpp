@@ -53,7 +53,8 @@ std::optional<std::string> closest(std::string_view word,
         if (candidate.size() > kWordSizeMax) {
             continue;
         }
-        const bool is_beginning = word.size() >= 2 && candidate.starts_with(word);
+        const bool is_beginning =
+            word.size() >= 2 && candidate.starts_with(word) && candidate.size() > word.size();
         const std::size_t distance = is_beginning ? 1 : edit_distance(word, candidate);
         if (distance < best_distance) {
             best = candidate;

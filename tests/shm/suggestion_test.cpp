@@ -19,6 +19,7 @@ TEST(SuggestionTest, FindsTheWordThatWasMeant) {
     EXPECT_EQ(closest("craete", verbs), "create");
     EXPECT_EQ(closest("lst", verbs), "list");
     EXPECT_EQ(closest("roll", verbs), "rollback");
+    EXPECT_EQ(closest("list", {"lists", "list"}), "list") << "the word itself is closest of all";
 }
 
 TEST(SuggestionTest, SaysNothingRatherThanNonsense) {
