@@ -67,9 +67,11 @@ TEST_F(LayerTriggersTest, AnOpenTransactionOnSlotsDelaysNobodysSwitch) {
     pqxx::work open(idle);
     open.exec("DELETE FROM feature_flags WHERE name = 'a'");  // its slots go with it
     EXPECT_EQ(open.exec1("SELECT count(*) FROM burgee.layer_slots")[0].as<int>(), 0);
-    // With a lock taken before the commit this statement would wait for ever: it fails instead.
+    // With a lock taken before the commit this would wait for ever: it fails instead. No timeout
+    // counts while committing, so the deferred trigger runs before.
     execute(
-        "SET lock_timeout = '2s'; UPDATE feature_flags SET status = 'disabled' WHERE name = 'b'");
+        "BEGIN; SET LOCAL statement_timeout = '10s'; UPDATE feature_flags SET status = 'disabled' "
+        "WHERE name = 'b'; SET CONSTRAINTS ALL IMMEDIATE; COMMIT");
     EXPECT_EQ(revision(), "3");
     open.commit();
     EXPECT_EQ(revision(), "4");
