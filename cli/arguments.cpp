@@ -17,11 +17,11 @@
 #include <memory>
 #include <utility>
 
-#include "cli/suggestion.hpp"
 #include "cli/table.hpp"
 #include "cli/version.hpp"
 #include "shm/json_text.hpp"
 #include "sync/flag_text.hpp"
+#include "shm/suggestion.hpp"
 
 namespace burgee::cli {
 namespace {

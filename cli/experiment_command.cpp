@@ -7,7 +7,7 @@
 #include "cli/flag_lookup.hpp"
 #include "cli/instant.hpp"
 #include "cli/record_view.hpp"
-#include "cli/suggestion.hpp"
+#include "shm/suggestion.hpp"
 #include "sync/experiment_store.hpp"
 #include "sync/json_check.hpp"
 

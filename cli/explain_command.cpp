@@ -88,9 +88,18 @@ std::string outcome(const Step& step, const Explanation& explanation) {
             return numbers.has_decided ? "has expired" : "has not expired";
         case DecisionRule::kExclude:
         case DecisionRule::kInclude:
-            return numbers.has_decided || (numbers.rule == DecisionRule::kInclude && numbers.is_enabled)
+            return numbers.has_decided ||
+                           (numbers.rule == DecisionRule::kInclude && numbers.is_enabled)
                        ? "the unit is listed"
                        : "the unit is not listed";
+        case DecisionRule::kRequires:
+            return numbers.is_met ? "answers as required" : "does not answer as required";
+        case DecisionRule::kAudience:
+            return numbers.has_decided ? "outside the audience" : "in the audience";
+        case DecisionRule::kRules:
+            return "rule " + std::to_string(numbers.number) + " matches";
+        case DecisionRule::kLayer:
+            return numbers.is_met ? "the slot is the flag's" : "the slot is not the flag's";
         case DecisionRule::kEnabled:
             return "on for everybody";
         case DecisionRule::kUnit:

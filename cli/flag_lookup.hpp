@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "cli/database.hpp"
-#include "cli/suggestion.hpp"
+#include "shm/suggestion.hpp"
 #include "sync/flag_store.hpp"
 
 namespace burgee::cli {

@@ -6,8 +6,8 @@
 
 #include <burgee/experiment_ref.hpp>
 
-#include "cli/suggestion.hpp"
 #include "cli/table.hpp"
+#include "shm/suggestion.hpp"
 
 namespace burgee::cli {
 

@@ -8,8 +8,8 @@
 #include <set>
 #include <utility>
 
-#include <burgee/snapshot_view.hpp>
 #include <spdlog/spdlog.h>
+#include <burgee/snapshot_view.hpp>
 
 #include "daemon/snapshot_saver.hpp"
 #include "shm/last_known_good.hpp"
@@ -17,6 +17,7 @@
 #include "sync/flag_reader.hpp"
 #include "sync/listener.hpp"
 #include "sync/pg_session.hpp"
+#include "sync/segment_rows.hpp"
 
 namespace burgee::daemon {
 namespace {
@@ -32,7 +33,8 @@ constexpr milliseconds kRetryPauseMax{10'000};
 constexpr milliseconds kSaveSpacing{5'000};
 // After a snapshot that could not be published: it may hold a kill.
 constexpr milliseconds kPublishRetryPause{500};
-// A timer publication waits this long past its moment, so that clock granularity cannot make it early.
+// A timer publication waits this long past its moment, so that clock granularity cannot make it
+// early.
 constexpr milliseconds kTimerSlack{1};
 constexpr std::size_t kLoggedProblemsMax = 20;  // a line each; all are in problems.txt
 
@@ -99,7 +101,7 @@ struct FlagLoop::Database {
     bool is_publication_due = false;
     std::optional<Clock::time_point> retry_publication_at;
     std::pair<std::uint64_t, std::uint64_t> published{};  // revision and content hash
-    SnapshotSaver saver;  // of what was published last
+    SnapshotSaver saver;                                  // of what was published last
 };
 
 FlagLoop::FlagLoop(const Config& config, Publisher& publisher)
@@ -184,8 +186,8 @@ Clock::time_point FlagLoop::last_turn() const {
 
 milliseconds FlagLoop::jittered(milliseconds interval) {
     std::uniform_real_distribution<double> spread(0.9, 1.1);
-    return milliseconds(static_cast<std::int64_t>(
-        static_cast<double>(interval.count()) * spread(random_)));
+    return milliseconds(
+        static_cast<std::int64_t>(static_cast<double>(interval.count()) * spread(random_)));
 }
 
 void FlagLoop::run() {
@@ -234,8 +236,7 @@ void FlagLoop::wait(Database& database) {
         const milliseconds left(*database.next_change_unix_ms - database.database_unix_ms());
         pause = std::min(pause, left + kTimerSlack);
     }
-    const auto outcome =
-        database.listener.wait(std::max(pause, milliseconds(0)), wake_fd_);
+    const auto outcome = database.listener.wait(std::max(pause, milliseconds(0)), wake_fd_);
     const bool is_hint =
         outcome == sync::WaitOutcome::kHint || outcome == sync::WaitOutcome::kBroken;
     if (is_hint) {
@@ -292,10 +293,12 @@ void FlagLoop::take(Database& database, const FlagChanges& changes) {
     database.polled_at = Clock::now();
     database.polled_unix_ms = changes.database_unix_ms;
     const bool is_first = status().publishes == 0;
+    const bool names_segments = !changes.segments.empty() || !changes.removed_segments.empty() ||
+                                !changes.refused_segments.empty();
     const bool has_news = changes.is_full || !changes.changed.empty() || !changes.removed.empty() ||
                           !changes.refused.empty() ||
                           changes.revision != database.builder.revision() ||
-                          changes.experiments != database.experiments;
+                          changes.experiments != database.experiments || names_segments;
     if (!has_news && !is_first) {
         return;
     }
@@ -303,11 +306,20 @@ void FlagLoop::take(Database& database, const FlagChanges& changes) {
     database.experiments = changes.experiments;
     database.is_publication_due = true;
 
-    // Problems of rows this poll has read again are replaced; the others stand until their row changes.
+    // Problems of rows this poll has read again are replaced; the others stand until their row
+    // changes.
     std::set<std::string> read_again(changes.refused.begin(), changes.refused.end());
     read_again.insert(changes.removed.begin(), changes.removed.end());
     for (const FlagDefinition& flag : changes.changed) {
         read_again.insert(flag.name);
+    }
+    for (const SegmentDefinition& segment : changes.segments) {
+        read_again.insert(sync::shown_segment(segment.name));
+    }
+    for (const auto* names : {&changes.removed_segments, &changes.refused_segments}) {
+        for (const std::string& name : *names) {
+            read_again.insert(sync::shown_segment(name));
+        }
     }
     std::erase_if(database.row_problems, [&](const FlagProblem& problem) {
         return changes.is_full || read_again.contains(problem.flag);
@@ -358,7 +370,7 @@ void FlagLoop::publish(Database& database) {
     const std::pair identity{view.header().revision, view.header().content_hash};
     if (is_readable && database.published == identity) {
         database.builder.take_read_back(0);  // or it would grow with every such read
-        return;  // the periodic full read found nothing new
+        return;                              // the periodic full read found nothing new
     }
     const auto generation = publisher_.publish(image, database.builder.take_read_back());
     const double publish_ms = ms_since(start);

@@ -6,7 +6,6 @@
 #include <burgee/checksum.hpp>
 
 #include "shm/bucket_ranges.hpp"
-#include "shm/json_text.hpp"
 #include "shm/program_writer.hpp"
 
 namespace burgee {
@@ -90,7 +89,7 @@ std::optional<FlagProblem> compile_segment(const SegmentDefinition& segment, Com
 }
 
 std::string segment_label(std::string_view name) {
-    return "segment " + json_quoted(name);
+    return "segment " + std::string(name);
 }
 
 std::vector<std::uint64_t> segments_named_by(const std::vector<Instruction>& instructions) {

@@ -26,7 +26,7 @@ std::optional<FlagProblem> compile_rules(const FlagDefinition& flag, CompiledPar
 /// @return  nothing, or why it cannot be stored; FlagProblem::flag is segment_label(name).
 std::optional<FlagProblem> compile_segment(const SegmentDefinition& segment, CompiledSegment& out);
 
-/// How a segment is called among flags' problems: segment "pro users".
+/// How a segment is called among flags' problems: "segment pros".
 std::string segment_label(std::string_view name);
 
 /// hash64(name) of each segment that a program asks for, repeated as often as it asks.

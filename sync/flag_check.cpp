@@ -7,6 +7,7 @@
 #include "sync/flag_problems.hpp"
 #include "sync/flag_text.hpp"
 #include "sync/segments_check.hpp"
+#include "sync/targeting_check.hpp"
 #include "sync/variant_check.hpp"
 
 namespace burgee::sync {
@@ -70,6 +71,30 @@ void read_rollout(const RawFlag& row, FlagDefinition& flag, FlagProblems& proble
     }
 }
 
+/// Nobody asks a disabled flag whom it is meant for. Without the answer nothing in it, from a
+/// pattern to a circle of requirements, can keep the builder from publishing that it is off.
+void forget_targeting(FlagDefinition& flag) {
+    flag.audience.clear();
+    flag.rules.clear();
+    flag.requirements.clear();
+    flag.layer.reset();
+}
+
+/// What needs more than `segments` to be judged.
+void check_targeting(const RawFlag& row, const FlagSettings& settings, FlagDefinition& flag,
+                     FlagProblems& problems) {
+    if (!problems.is_refused()) {  // else variants may be missing that are there
+        check_served_variants(flag, problems);
+    }
+    take_layer_slots(row, flag, problems);
+    if (flag.status == Status::kCanary && !settings.is_canary_off && flag.audience.empty() &&
+        flag.include.empty()) {
+        problems.warn("segments.audience",
+                      "is not there, and no include either: a canary is meant for a named few; "
+                      "name them");
+    }
+}
+
 /// Columns that no answer depends on: worth a word, never worth a flag.
 void remark_on_the_rest(const RawFlag& row, FlagProblems& problems) {
     if (!row.metadata) {
@@ -117,6 +142,11 @@ FlagVerdict check_flag(const RawFlag& row, const FlagSettings& settings) {
     const VariantRules rules{flag.status == Status::kAbTest,
                              flag.bucketing == Bucketing::kLegacyMd5};
     flag.variants = read_variants(row.variants.value_or("[]"), rules, problems);
+    if (is_switched_off) {
+        forget_targeting(flag);
+    } else {
+        check_targeting(row, settings, flag, problems);
+    }
     remark_on_the_rest(row, problems);
     if (settings.is_canary_off && flag.status == Status::kCanary) {
         flag.status = Status::kDisabled;

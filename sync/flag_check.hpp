@@ -25,7 +25,9 @@ struct RawFlag {
     std::optional<std::int64_t> expires_unix_ms;
     bool has_created_at = true;
     bool has_updated_at = true;
-    std::uint64_t revision = 0;  ///< of the change that last touched the row
+    std::uint64_t revision = 0;           ///< of the change that last touched the row
+    std::vector<LayerMembership> layers;  ///< slots the flag owns, by layer
+    bool has_named_layer = false;         ///< the layer that `segments` names exists
 };
 
 /// What burgee.settings says about every flag.

@@ -1,7 +1,9 @@
 #include "sync/flag_queries.hpp"
 
 #include <charconv>
+#include <functional>
 #include <limits>
+#include <map>
 
 #include "sync/flag_text.hpp"
 
@@ -25,15 +27,27 @@ constexpr const char* kFlags =
     "      WHEN f.expires_at = '-infinity' THEN 0 END,"
     " f.created_at IS NOT NULL, f.updated_at IS NOT NULL,"
     " coalesce((SELECT max(h.revision) FROM burgee.flag_history h WHERE h.kind = 'flag'"
-    "           AND md5(h.name) = md5(f.name) AND h.name = f.name), 0) "
+    "           AND md5(h.name) = md5(f.name) AND h.name = f.name), 0),"
+    " EXISTS (SELECT FROM burgee.layers l WHERE l.name = f.segments #>> '{layer,name}') "
     "FROM public.feature_flags f WHERE $1::text[] IS NULL OR f.name = ANY ($1::text[])";
 
+// Slots that follow each other have one difference between slot and place.
+constexpr const char* kLayerSlots =
+    "SELECT f.name, run.layer, min(run.slot)::bigint, max(run.slot)::bigint FROM"
+    " (SELECT s.layer, s.slot, s.flag_id,"
+    "         s.slot - row_number() OVER (PARTITION BY s.layer, s.flag_id ORDER BY s.slot) AS start"
+    "  FROM burgee.layer_slots s WHERE $1::text[] IS NULL OR s.flag_id IN"
+    "   (SELECT wanted.id FROM public.feature_flags wanted WHERE wanted.name = ANY ($1::text[])))"
+    " AS run JOIN public.feature_flags f ON f.id = run.flag_id WHERE f.name IS NOT NULL"
+    " GROUP BY f.name, run.layer, run.flag_id, run.start ORDER BY f.name, run.layer, 3";
+
+// An experiment names its flag in one column, slots of a layer in another.
 constexpr const char* kChanges =
     "SELECT h.revision, h.kind, h.name, h.after IS NULL,"
-    " (SELECT f.name FROM public.feature_flags f WHERE f.id = (h.before ->> "
-    "'feature_flag_id')::uuid),"
-    " (SELECT f.name FROM public.feature_flags f WHERE f.id = (h.after ->> "
-    "'feature_flag_id')::uuid) "
+    " (SELECT f.name FROM public.feature_flags f WHERE f.id = coalesce("
+    "   h.before ->> 'feature_flag_id', h.before ->> 'flag_id')::uuid),"
+    " (SELECT f.name FROM public.feature_flags f WHERE f.id = coalesce("
+    "   h.after ->> 'feature_flag_id', h.after ->> 'flag_id')::uuid) "
     "FROM burgee.flag_history h WHERE h.revision > $1 AND h.revision <= $2 ORDER BY h.id";
 
 constexpr const char* kSamePast =
@@ -42,7 +56,7 @@ constexpr const char* kSamePast =
 
 constexpr const char* kDeletedAmong =
     "SELECT wanted.name FROM unnest($1::text[]) AS wanted (name) WHERE"
-    " (SELECT h.after IS NULL FROM burgee.flag_history h WHERE h.kind = 'flag'"
+    " (SELECT h.after IS NULL FROM burgee.flag_history h WHERE h.kind = $2"
     "  AND md5(h.name) = md5(wanted.name) AND h.name = wanted.name ORDER BY h.revision DESC, h.id "
     "DESC LIMIT 1)";
 
@@ -65,6 +79,23 @@ Uuid uuid_of(std::string_view hex) {
         std::from_chars(hex.data() + 2 * index, hex.data() + 2 * index + 2, uuid[index], 16);
     }
     return uuid;
+}
+
+using LayersByFlag = std::map<std::string, std::vector<LayerMembership>, std::less<>>;
+
+LayersByFlag read_layers(PgTransaction& open,
+                         const std::optional<std::vector<std::string>>& names) {
+    LayersByFlag layers;
+    const PgRows rows = open.query(kLayerSlots, {names ? PgValue(text_array(*names)) : PgValue()});
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        std::vector<LayerMembership>& owned = layers[std::string(rows.text(row, 0))];
+        if (owned.empty() || owned.back().name != rows.text(row, 1)) {
+            owned.push_back({std::string(rows.text(row, 1)), {}});
+        }
+        owned.back().slots.push_back({static_cast<std::uint16_t>(rows.integer(row, 2)),
+                                      static_cast<std::uint16_t>(rows.integer(row, 3))});
+    }
+    return layers;
 }
 
 std::uint64_t count_of(const PgRows& rows, std::size_t row, std::size_t column) {
@@ -115,6 +146,13 @@ std::vector<RawFlag> read_flags(PgTransaction& open,
         flag.has_created_at = rows.boolean(row, 7);
         flag.has_updated_at = rows.boolean(row, 8);
         flag.revision = count_of(rows, row, 9);
+        flag.has_named_layer = rows.boolean(row, 10);
+    }
+    LayersByFlag layers = read_layers(open, names);
+    for (RawFlag& flag : flags) {
+        if (const auto owned = layers.find(flag.name.value_or("")); owned != layers.end()) {
+            flag.layers = owned->second;  // not moved: a table may hold a name twice
+        }
     }
     return flags;
 }
@@ -130,7 +168,7 @@ std::vector<ChangeLine> read_changes(PgTransaction& open, std::uint64_t from, st
         line.is_tombstone = rows.boolean(row, 3);
         for (const std::size_t column : {std::size_t{4}, std::size_t{5}}) {
             if (!rows.is_null(row, column)) {
-                line.experiment_flags.emplace_back(rows.text(row, column));
+                line.flags.emplace_back(rows.text(row, column));
             }
         }
     }
@@ -141,9 +179,10 @@ bool is_same_past(PgTransaction& open, std::uint64_t revision, const std::string
     return open.query(kSamePast, {std::to_string(revision), changed_at}).boolean(0, 0);
 }
 
-std::vector<std::string> deleted_among(PgTransaction& open, const std::vector<std::string>& names) {
+std::vector<std::string> deleted_among(PgTransaction& open, const char* kind,
+                                       const std::vector<std::string>& names) {
     std::vector<std::string> deleted;
-    const PgRows rows = open.query(kDeletedAmong, {text_array(names)});
+    const PgRows rows = open.query(kDeletedAmong, {text_array(names), kind});
     for (std::size_t row = 0; row < rows.size(); ++row) {
         deleted.emplace_back(rows.text(row, 0));
     }

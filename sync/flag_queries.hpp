@@ -25,7 +25,7 @@ RevisionRow read_revision(PgTransaction& open);
 
 FlagSettings read_settings(PgTransaction& open);
 
-/// Rows of feature_flags: all of them, or those with these names.
+/// Rows of feature_flags with the slots they own: all of them, or those with these names.
 std::vector<RawFlag> read_flags(PgTransaction& open,
                                 const std::optional<std::vector<std::string>>& names);
 
@@ -35,8 +35,7 @@ struct ChangeLine {
     std::string kind;
     std::optional<std::string> name;
     bool is_tombstone = false;
-    std::vector<std::string>
-        experiment_flags;  ///< flags an experiment belonged to before and after
+    std::vector<std::string> flags;  ///< that an experiment or slot belonged to, before and after
 };
 
 /// Lines after revision `from` up to `to`, oldest first.
@@ -45,8 +44,10 @@ std::vector<ChangeLine> read_changes(PgTransaction& open, std::uint64_t from, st
 /// True when the history still says that `revision` was committed at `changed_at`.
 bool is_same_past(PgTransaction& open, std::uint64_t revision, const std::string& changed_at);
 
-/// Those of `names` whose last line in the history says that they were deleted.
-std::vector<std::string> deleted_among(PgTransaction& open, const std::vector<std::string>& names);
+/// Those of `names`, of kind "flag" or "segment", whose last line in the history says that they
+/// were deleted.
+std::vector<std::string> deleted_among(PgTransaction& open, const char* kind,
+                                       const std::vector<std::string>& names);
 
 /// Active experiments, by flag and newest start first, and what is wrong with some of them.
 struct ActiveExperiments {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "sync/flag_queries.hpp"
 #include "sync/migrations.hpp"
+#include "sync/segment_rows.hpp"
 
 namespace burgee::sync {
 namespace {
@@ -73,6 +75,119 @@ void refuse_duplicates(FlagChanges& changes) {
     flags = std::move(unique);
 }
 
+std::vector<std::string> list_of(const std::set<std::string>& names) {
+    return {names.begin(), names.end()};
+}
+
+/// Rows of one kind that an increment names.
+struct Named {
+    std::set<std::string> named;
+    std::set<std::string> deleted;
+
+    void add(const std::string& name, bool is_tombstone) {
+        named.insert(name);
+        if (is_tombstone) {
+            deleted.insert(name);
+        } else {
+            deleted.erase(name);
+        }
+    }
+    /// Once `named` holds only those without a row: all of them were deleted.
+    bool is_explained() const {
+        return std::includes(deleted.begin(), deleted.end(), named.begin(), named.end());
+    }
+};
+
+/// What the history says that must be read again.
+struct Increment {
+    Named flags;
+    Named segments;
+    std::set<std::uint64_t> revisions;
+    bool has_experiment_change = false;
+    bool is_everything = false;
+
+    explicit Increment(const std::vector<ChangeLine>& lines) {
+        for (const ChangeLine& line : lines) {
+            revisions.insert(line.revision);
+            if (line.kind == "flag" && line.name) {
+                flags.add(*line.name, line.is_tombstone);
+                // A renamed flag takes its experiments along.
+                has_experiment_change = has_experiment_change || line.is_tombstone;
+            } else if (line.kind == "segment" && line.name) {
+                segments.add(*line.name, line.is_tombstone);
+            } else if (line.kind == "experiment" || line.kind == "phase") {
+                has_experiment_change = true;
+                flags.named.insert(line.flags.begin(), line.flags.end());
+            } else if (line.kind == "layer") {
+                flags.named.insert(line.flags.begin(), line.flags.end());
+            } else {
+                is_everything = true;  // touches more than the rows it names
+            }
+        }
+    }
+};
+
+/// Names with a row, when all rows of a kind were read.
+struct Present {
+    std::set<std::string> present;
+    std::vector<std::string> missing;  // known, without a row and without a tombstone; ascending
+
+    /// Fills `missing`, and answers which of `known` are gone for good, ascending.
+    std::vector<std::string> compare(PgTransaction& open, const char* kind,
+                                     const std::set<std::string>& known, bool is_same_source) {
+        std::set_difference(known.begin(), known.end(), present.begin(), present.end(),
+                            std::back_inserter(missing));
+        if (missing.empty() || !is_same_source) {
+            return std::exchange(missing, {});  // of another database no row can be missing
+        }
+        std::vector<std::string> deleted = deleted_among(open, kind, missing);
+        std::sort(deleted.begin(), deleted.end());
+        std::vector<std::string> unexplained;
+        std::set_difference(missing.begin(), missing.end(), deleted.begin(), deleted.end(),
+                            std::back_inserter(unexplained));
+        missing = std::move(unexplained);
+        return deleted;
+    }
+};
+
+/// Counts the polls that missed the same rows. True when none is missing or they were missed long
+/// enough to be let go.
+bool is_hold_over(std::optional<HeldFlags>& held, const std::vector<std::string>& missing,
+                  std::chrono::steady_clock::time_point now) {
+    if (missing.empty()) {
+        held.reset();
+        return true;
+    }
+    if (!held || held->names != missing) {
+        held = HeldFlags{missing, 0, now};
+    }
+    ++held->polls;
+    if (held->polls < kHoldPolls || now - held->since < kHoldTime) {
+        return false;
+    }
+    held.reset();
+    return true;
+}
+
+void add_sorted(std::vector<std::string>& names, const std::vector<std::string>& more) {
+    names.insert(names.end(), more.begin(), more.end());
+    std::sort(names.begin(), names.end());
+}
+
+/// Says of some of the rows that vanished that they are held.
+template <class ShownName>
+void report_held(const std::vector<std::string>& missing, const char* plural, ShownName shown,
+                 FlagChanges& changes) {
+    for (std::size_t index = 0; index < std::min(missing.size(), kHeldNamesShownMax); ++index) {
+        changes.problems.push_back(
+            {shown(missing[index]), "row",
+             "vanished without being deleted (lost rights, row security or TRUNCATE; " +
+                 std::to_string(missing.size()) + " " + plural + " in all): kept until " +
+                 std::to_string(kHoldTime.count()) + " s have shown the same",
+             false});
+    }
+}
+
 void take_experiments(PgTransaction& open, FlagChanges& changes) {
     ActiveExperiments active = read_experiments(open);
     changes.experiments = std::move(active.experiments);
@@ -86,8 +201,8 @@ struct FlagReader::Reading {
     FlagChanges changes;
     FlagSettings settings;
     bool is_everything = false;
-    std::set<std::string> names;       // with a row, when everything was read
-    std::vector<std::string> missing;  // known, without a row and without a tombstone; ascending
+    Present flags;  // these two when everything was read
+    Present segments;
 };
 
 FlagReader::FlagReader(PgSession& session) : FlagReader(session, Options()) {}
@@ -148,47 +263,32 @@ FlagReader::Reading FlagReader::read(PgTransaction& open) const {
 }
 
 void FlagReader::read_increment(PgTransaction& open, Reading& reading) const {
-    std::set<std::string> names;
-    std::set<std::string> deleted;
-    std::set<std::uint64_t> revisions;
-    bool has_experiment_change = false;
-    for (const ChangeLine& line : read_changes(open, revision_, reading.row.revision)) {
-        revisions.insert(line.revision);
-        if (line.kind == "flag" && line.name) {
-            names.insert(*line.name);
-            if (line.is_tombstone) {
-                deleted.insert(*line.name);
-                has_experiment_change = true;  // a renamed flag takes its experiments along
-            } else {
-                deleted.erase(*line.name);
-            }
-        } else if (line.kind == "experiment" || line.kind == "phase") {
-            has_experiment_change = true;
-            names.insert(line.experiment_flags.begin(), line.experiment_flags.end());
-        } else if (line.kind == "setting" || line.kind == "truncate" || line.kind == "flag") {
-            reading.is_everything = true;  // touches more than the rows it names
-        }
-    }
+    Increment news(read_changes(open, revision_, reading.row.revision));
     // A revision without a line: somebody trimmed the history, or its trigger failed.
-    if (reading.is_everything || revisions.size() != reading.row.revision - revision_) {
+    if (news.is_everything || news.revisions.size() != reading.row.revision - revision_) {
         reading.is_everything = true;
         return;
     }
-    if (has_experiment_change) {
+    if (news.has_experiment_change) {
         take_experiments(open, reading.changes);
     }
-    const std::vector<RawFlag> rows =
-        read_flags(open, std::vector<std::string>(names.begin(), names.end()));
+    const std::vector<RawFlag> rows = read_flags(open, list_of(news.flags.named));
     for (const RawFlag& row : rows) {
-        names.erase(row.name.value_or(""));
+        news.flags.named.erase(row.name.value_or(""));
     }
-    if (!std::includes(deleted.begin(), deleted.end(), names.begin(), names.end())) {
+    const std::vector<RawSegment> segments = read_segment_rows(open, list_of(news.segments.named));
+    for (const RawSegment& segment : segments) {
+        news.segments.named.erase(segment.name.value_or(""));
+    }
+    if (!news.flags.is_explained() || !news.segments.is_explained()) {
         reading.is_everything = true;  // a row is gone and nobody deleted it
         return;
     }
     check_rows(rows, reading.settings, reading.changes);
     refuse_duplicates(reading.changes);
-    reading.changes.removed.assign(names.begin(), names.end());
+    check_segments(segments, reading.changes);
+    reading.changes.removed = list_of(news.flags.named);
+    reading.changes.removed_segments = list_of(news.segments.named);
 }
 
 void FlagReader::read_everything(PgTransaction& open, Reading& reading) const {
@@ -200,21 +300,17 @@ void FlagReader::read_everything(PgTransaction& open, Reading& reading) const {
     check_rows(rows, reading.settings, reading.changes);
     refuse_duplicates(reading.changes);
     for (const RawFlag& row : rows) {
-        reading.names.insert(row.name.value_or(""));
+        reading.flags.present.insert(row.name.value_or(""));
     }
-    std::set_difference(known_.begin(), known_.end(), reading.names.begin(), reading.names.end(),
-                        std::back_inserter(reading.missing));
-    if (reading.missing.empty() || reading.row.source_id != source_id_) {
-        reading.changes.removed.swap(reading.missing);  // of another database no row can be missing
-        return;
+    const std::vector<RawSegment> segments = read_segment_rows(open, std::nullopt);
+    check_segments(segments, reading.changes);
+    for (const RawSegment& segment : segments) {
+        reading.segments.present.insert(segment.name.value_or(""));
     }
-    std::vector<std::string> deleted = deleted_among(open, reading.missing);
-    std::sort(deleted.begin(), deleted.end());
-    std::vector<std::string> unexplained;
-    std::set_difference(reading.missing.begin(), reading.missing.end(), deleted.begin(),
-                        deleted.end(), std::back_inserter(unexplained));
-    reading.missing = std::move(unexplained);
-    reading.changes.removed = std::move(deleted);
+    const bool is_same_source = reading.row.source_id == source_id_;
+    reading.changes.removed = reading.flags.compare(open, "flag", known_, is_same_source);
+    reading.changes.removed_segments =
+        reading.segments.compare(open, "segment", known_segments_, is_same_source);
 }
 
 void FlagReader::take(Reading& reading) {
@@ -227,47 +323,48 @@ void FlagReader::take(Reading& reading) {
     experiments_ = reading.changes.experiments;
     if (reading.is_everything) {
         last_full_read_ = options_.now();
+        known_ = std::move(reading.flags.present);
+        known_segments_ = std::move(reading.segments.present);
+        reading.changes.is_full = true;
         decide_about_missing(reading);
         return;
     }
-    for (const FlagDefinition& flag : reading.changes.changed) {
+    FlagChanges& changes = reading.changes;
+    for (const FlagDefinition& flag : changes.changed) {
         known_.insert(flag.name);
     }
-    known_.insert(reading.changes.refused.begin(), reading.changes.refused.end());
-    for (const std::string& name : reading.changes.removed) {
+    known_.insert(changes.refused.begin(), changes.refused.end());
+    for (const std::string& name : changes.removed) {
         known_.erase(name);
+    }
+    for (const SegmentDefinition& segment : changes.segments) {
+        known_segments_.insert(segment.name);
+    }
+    known_segments_.insert(changes.refused_segments.begin(), changes.refused_segments.end());
+    for (const std::string& name : changes.removed_segments) {
+        known_segments_.erase(name);
     }
 }
 
 void FlagReader::decide_about_missing(Reading& reading) {
-    known_ = std::move(reading.names);
-    reading.changes.is_full = true;
-    if (reading.missing.empty()) {
-        held_.reset();
-        return;
+    FlagChanges& changes = reading.changes;
+    const std::vector<std::string>& flags = reading.flags.missing;
+    const std::vector<std::string>& segments = reading.segments.missing;
+    if (is_hold_over(held_, flags, options_.now())) {
+        add_sorted(changes.removed, flags);
+    } else {
+        changes.is_full = false;  // what is missing stays, so this is no whole set
+        is_in_doubt_ = true;      // look again at the next poll
+        known_.insert(flags.begin(), flags.end());
+        report_held(flags, "flags", shown_name, changes);
     }
-    if (!held_ || held_->names != reading.missing) {
-        held_ = HeldFlags{reading.missing, 0, options_.now()};
-    }
-    ++held_->polls;
-    if (held_->polls >= kHoldPolls && options_.now() - held_->since >= kHoldTime) {
-        held_.reset();
-        std::vector<std::string>& removed = reading.changes.removed;
-        removed.insert(removed.end(), reading.missing.begin(), reading.missing.end());
-        std::sort(removed.begin(), removed.end());
-        return;
-    }
-    reading.changes.is_full = false;  // what is missing stays, so this is no whole set
-    is_in_doubt_ = true;              // look again at the next poll
-    known_.insert(reading.missing.begin(), reading.missing.end());
-    for (std::size_t index = 0; index < std::min(reading.missing.size(), kHeldNamesShownMax);
-         ++index) {
-        reading.changes.problems.push_back(
-            {shown_name(reading.missing[index]), "row",
-             "vanished without being deleted (lost rights, row security or TRUNCATE; " +
-                 std::to_string(reading.missing.size()) + " flags in all): kept until " +
-                 std::to_string(kHoldTime.count()) + " s have shown the same",
-             false});
+    if (is_hold_over(held_segments_, segments, options_.now())) {
+        add_sorted(changes.removed_segments, segments);
+    } else {
+        add_sorted(changes.refused_segments, segments);  // whose last valid form stays
+        is_in_doubt_ = true;
+        known_segments_.insert(segments.begin(), segments.end());
+        report_held(segments, "segments", shown_segment, changes);
     }
 }
 

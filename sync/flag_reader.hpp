@@ -11,7 +11,7 @@
 //   3. A row that vanished without a tombstone in the history (lost rights, row security, TRUNCATE)
 //   is
 //      not removed until kHoldPolls equal polls over kHoldTime have seen it missing. A flag that
-//      was deleted, disabled or changed is never held.
+//      was deleted, disabled or changed is never held. The same goes for segments.
 
 #include <chrono>
 #include <cstdint>
@@ -30,7 +30,7 @@ namespace burgee::sync {
 inline constexpr int kHoldPolls = 3;
 inline constexpr std::chrono::seconds kHoldTime{60};
 
-/// Rows that vanished and are kept for now.
+/// Rows that vanished and are kept for now: flags or segments.
 struct HeldFlags {
     std::vector<std::string> names;               ///< ascending
     int polls = 0;                                ///< equal polls so far
@@ -86,7 +86,9 @@ private:
     FlagSettings settings_;
     std::set<std::string> known_;  // names with a row, and those that are held
     std::vector<ExperimentDefinition> experiments_;
+    std::set<std::string> known_segments_;  // likewise
     std::optional<HeldFlags> held_;
+    std::optional<HeldFlags> held_segments_;
 };
 
 }  // namespace burgee::sync

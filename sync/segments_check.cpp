@@ -6,6 +6,8 @@
 #include <array>
 
 #include "sync/flag_text.hpp"
+#include "sync/json_object.hpp"
+#include "sync/targeting_check.hpp"
 
 namespace burgee::sync {
 namespace {
@@ -18,10 +20,9 @@ constexpr std::size_t kUnitSizeMax = 4096;            // bytes of one id; chosen
 constexpr std::size_t kAttributeSizeMax = 256;        // bytes of an attribute's name, as a flag's
 constexpr std::string_view kLegacySalt = "rag-cms-features";  // of the Python system, fixed there
 
-constexpr std::array<std::string_view, 6> kUnderstood = {"type",      "bucketing", "salt",
-                                                         "bucket_by", "include",   "exclude"};
-constexpr std::array<std::string_view, 5> kNotYet = {"audience", "rules", "requires", "layer",
-                                                     "value_type"};
+constexpr std::array<std::string_view, 11> kUnderstood = {
+    "type",     "bucketing", "salt",     "bucket_by", "include",   "exclude",
+    "audience", "rules",     "requires", "layer",     "value_type"};
 /// Types that the Python system names and treats as hash_based.
 constexpr std::array<std::string_view, 3> kLegacyHashTypes = {"user_attribute", "geographic",
                                                               "time_based"};
@@ -33,11 +34,6 @@ bool contains(const std::array<std::string_view, kCount>& list, std::string_view
 
 std::string field_of(std::string_view key) {
     return "segments." + shown_text(key);
-}
-
-/// True when `key` is there with a value; null counts as absent.
-bool is_present(const object& segments, std::string_view key, element& value) {
-    return segments[key].get(value) == simdjson::SUCCESS && !value.is_null();
 }
 
 /// The text under `key`; "" when it is absent, and a refusal when it is no text.
@@ -135,18 +131,13 @@ void check_keys(const object& segments, const FlagDefinition& flag, bool is_lega
                               "is ignored, as the former system did: write \"bucketing\" to give "
                               "it a meaning");
             }
-        } else if (contains(kNotYet, key)) {
-            simdjson::dom::array array;
-            const bool is_empty =
-                value.is_null() || (value.get(array) == simdjson::SUCCESS && array.size() == 0);
-            if (!is_empty) {  // publishing the flag without it would give wrong answers
-                problems.refuse(field_of(key), "is not supported by this version: remove it");
-            }
         } else if (!contains(kUnderstood, key)) {
-            problems.report(!is_legacy, field_of(key),
-                            is_legacy
-                                ? "is not known and ignored, as the former system did: remove it"
-                                : "is not known: remove it or correct its spelling");
+            problems.report(
+                !is_legacy, field_of(key),
+                is_legacy
+                    ? std::string("is not known and ignored, as the former system did: remove it")
+                    : "is not known: remove it or correct its spelling" +
+                          meant(key, kUnderstood, problems));
         }
     }
 }
@@ -165,7 +156,7 @@ void read_segments(const std::string& json, const FlagSettings& settings, FlagDe
     simdjson::dom::parser parser;
     element document;
     object segments;
-    if (const auto error = parser.parse(json).get(document)) {
+    if (const auto error = parse_json(parser, json, document)) {
         problems.refuse("segments", std::string("is not JSON we can read (") +
                                         simdjson::error_message(error) + "): correct it");
         return;
@@ -188,6 +179,7 @@ void read_segments(const std::string& json, const FlagSettings& settings, FlagDe
         texts_of(segments, "bucket_by", {kBucketByCountMax, kAttributeSizeMax}, problems);
     flag.include = texts_of(segments, "include", {1U << 20U, kUnitSizeMax}, problems);
     flag.exclude = texts_of(segments, "exclude", {1U << 20U, kUnitSizeMax}, problems);
+    read_targeting(segments, flag, problems);
 }
 
 }  // namespace burgee::sync

@@ -1,6 +1,7 @@
 #pragma once
 
-// Reads the JSON object `segments` of a flag: who is bucketed, how, and who is let in by hand.
+// Reads the JSON object `segments` of a flag: who is bucketed, how, who is let in by hand, and,
+// with targeting_check, whom the flag is meant for.
 
 #include <string>
 
@@ -10,7 +11,7 @@
 
 namespace burgee::sync {
 
-/// Fills strategy, bucketing, salt, bucket_by, include and exclude of `flag`, whose name is set.
+/// Fills what `flag`, whose name is set, says of bucketing, units and targeting.
 /// @param json  jsonb text
 void read_segments(const std::string& json, const FlagSettings& settings, FlagDefinition& flag,
                    FlagProblems& problems);

@@ -127,7 +127,7 @@ TEST_F(TargetingBuilderTest, ADeletedSegmentStaysWhileItIsAskedFor) {
     EXPECT_EQ(view_.segment_count(), 1U);
     remove_segment("pros");
     EXPECT_EQ(view_.segment_count(), 1U);
-    expect_problem("segment \"pros\"", "name", "still asked for");
+    expect_problem("segment pros", "name", "still asked for");
     asking.revision = 2;  // a new form may not name it any more; the old one stays
     change({asking});
     EXPECT_EQ(published("f"), 1U);
@@ -141,7 +141,7 @@ TEST_F(TargetingBuilderTest, ADeletedSegmentStaysWhileItIsAskedFor) {
 TEST_F(TargetingBuilderTest, SegmentsThatNameEachOtherInACircleAreRefused) {
     change({}, {{"a", 1, {in_segment("b")}}, {"b", 1, {in_segment("a")}}, {"c", 1, {}}});
     EXPECT_EQ(view_.segment_count(), 1U);
-    expect_problem("segment \"a\"", "constraints", "back to the segment itself");
+    expect_problem("segment a", "constraints", "back to the segment itself");
     change({}, {{"b", 2, {}}});  // the circle is gone, and "a" needs no second word
     EXPECT_EQ(view_.segment_count(), 3U);
     EXPECT_TRUE(builder_.problems().empty());

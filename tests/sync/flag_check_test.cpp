@@ -162,12 +162,7 @@ TEST_F(FlagCheckTest, RefusesSegmentsItCannotHonour) {
         {R"({"exclude": ["a", true]})", "segments.exclude[1]", "text"},
         {R"({"bucket_by": ["a","b","c","d","e","f","g","h","i"]})", "segments.bucket_by",
          "more than 8"},
-        {R"({"audience": [{"attribute": "tier"}]})", "segments.audience",
-         "not supported by this version"},
-        {R"({"rules": [{}]})", "segments.rules", "not supported by this version"},
-        {R"({"requires": [{}]})", "segments.requires", "not supported by this version"},
-        {R"({"layer": {"name": "x"}})", "segments.layer", "not supported by this version"},
-        {R"({"value_type": "string"})", "segments.value_type", "not supported by this version"},
+        {R"({"audiense": []})", "segments.audiense", "did you mean \"audience\"?"},
         {R"({"a": 1e999})", "segments", "JSON"},
     };
     for (const auto& [segments, field, words] : cases) {
@@ -207,7 +202,7 @@ TEST_F(FlagCheckTest, ExplicitLegacyReadsEveryKeyAndIgnoresUnknownOnes) {
     row_.segments = R"({"bucketing": "legacy_md5", "salt": "mine"})";
     EXPECT_EQ(accepted().salt, "mine");
     row_.segments = R"({"bucketing": "legacy_md5", "rules": [{}]})";
-    expect_refused("segments.rules", "not supported");
+    expect_refused("segments.rules[0].serve", "is missing");
 }
 
 TEST_F(FlagCheckTest, RefusesVariantsOfAnAbTestByPlace) {

@@ -107,14 +107,14 @@ TEST_F(FlagReaderTest, ABadRowIsNamedAndHurtsNoOther) {
     insert("good");
     insert("bad");
     poll();
-    execute("UPDATE feature_flags SET segments = '{\"rules\": [{}]}', status = 'gradual_rollout'");
+    execute("UPDATE feature_flags SET segments = '{\"rules\": [7]}', status = 'gradual_rollout'");
     execute("UPDATE feature_flags SET segments = '{}' WHERE name = 'good'");
     const FlagChanges changes = poll();
     EXPECT_EQ(names_of(changes.changed), Names{"good"});
     EXPECT_EQ(changes.refused, Names{"bad"});
     ASSERT_EQ(changes.problems.size(), 1U);
     EXPECT_EQ(changes.problems.front().flag, "bad");
-    EXPECT_EQ(changes.problems.front().field, "segments.rules");
+    EXPECT_EQ(changes.problems.front().field, "segments.rules[0]");
     EXPECT_EQ(published_.flags.at("bad").status, Status::kEnabled) << "its last valid form stays";
     EXPECT_EQ(published_.flags.at("good").status, Status::kGradualRollout);
 }

@@ -79,10 +79,11 @@ TEST_F(FlagTriggersTest, AnOpenTransactionOnOneFlagDelaysNoOther) {
     pqxx::connection idle(cluster_.dsn());
     pqxx::work open(idle);
     open.exec("UPDATE feature_flags SET status = 'disabled' WHERE name = 'idle'");
-    // With a lock taken before the commit this statement would wait for ever: it fails instead.
+    // With a lock taken before the commit this would wait for ever: it fails instead. No timeout
+    // counts while committing, so the deferred trigger runs before.
     execute(
-        "SET lock_timeout = '2s'; UPDATE feature_flags SET status = 'disabled' WHERE name = "
-        "'kill'");
+        "BEGIN; SET LOCAL statement_timeout = '10s'; UPDATE feature_flags SET status = 'disabled' "
+        "WHERE name = 'kill'; SET CONSTRAINTS ALL IMMEDIATE; COMMIT");
     EXPECT_EQ(history().substr(history().rfind(", ") + 2), "2 flag kill changed");
     open.commit();
     EXPECT_EQ(history().substr(history().rfind(", ") + 2), "3 flag idle changed");

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace burgee::cli {
+namespace burgee {
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
 /// Cost: O(|first| * |second|). Source: optimal string alignment, Damerau (1964).
@@ -21,4 +21,4 @@ std::optional<std::string> closest(std::string_view word,
 /// "; did you mean \"search\"?" or nothing, to be appended to an error.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
-}  // namespace burgee::cli
+}  // namespace burgee

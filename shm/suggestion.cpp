@@ -1,11 +1,11 @@
 // Edit distance over bytes: names are short, and a slip inside a multi-byte letter still counts
 // few.
 
-#include "cli/suggestion.hpp"
+#include "shm/suggestion.hpp"
 
 #include <algorithm>
 
-namespace burgee::cli {
+namespace burgee {
 namespace {
 
 // Longer words are not compared: nobody mistypes them, and the cost is quadratic.
@@ -53,7 +53,8 @@ std::optional<std::string> closest(std::string_view word,
         if (candidate.size() > kWordSizeMax) {
             continue;
         }
-        const bool is_beginning = word.size() >= 2 && candidate.starts_with(word);
+        const bool is_beginning =
+            word.size() >= 2 && candidate.starts_with(word) && candidate.size() > word.size();
         const std::size_t distance = is_beginning ? 1 : edit_distance(word, candidate);
         if (distance < best_distance) {
             best = candidate;
@@ -68,4 +69,4 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
     return found ? "; did you mean \"" + *found + "\"?" : "";
 }
 
-}  // namespace burgee::cli
+}  // namespace burgee

@@ -1,9 +1,9 @@
 // Promise: a slip of the finger is answered with the word that was meant, and nonsense with
 // nothing. Method: known distances, then words near and far from a list.
 
-#include "cli/suggestion.hpp"
+#include "shm/suggestion.hpp"
 
-namespace burgee::cli {
+namespace burgee {
 namespace {
 
 TEST(SuggestionTest, CountsEditsAndSwaps) {
@@ -19,6 +19,7 @@ TEST(SuggestionTest, FindsTheWordThatWasMeant) {
     EXPECT_EQ(closest("craete", verbs), "create");
     EXPECT_EQ(closest("lst", verbs), "list");
     EXPECT_EQ(closest("roll", verbs), "rollback");
+    EXPECT_EQ(closest("list", {"lists", "list"}), "list") << "the word itself is closest of all";
 }
 
 TEST(SuggestionTest, SaysNothingRatherThanNonsense) {
@@ -35,4 +36,4 @@ TEST(SuggestionTest, BreaksTiesByOrder) {
 }
 
 }  // namespace
-}  // namespace burgee::cli
+}  // namespace burgee
