@@ -21,7 +21,7 @@ struct Report {
     bool is_dry_run = false;
     sync::AdoptionFacts facts;
     std::optional<sync::AdoptionReport> adopted;  ///< nothing in a dry run
-    std::optional<sync::MetricCensus> census;     ///< only in a dry run
+    std::optional<sync::MetricCensus> census;     ///< nothing: too many rows to count
     sync::Findings findings;
 };
 
@@ -121,20 +121,13 @@ std::string what_was_done(const sync::AdoptionReport& adopted) {
            count_text(counts.unusable, "no usable value\n");
 }
 
-/// A look that changes nothing. False: something stands in the way.
-bool look(sync::PgSession& session, Report& report) {
-    report.facts = take(sync::look_before_adopting(session));
-    append(report.findings, report.facts.findings);
-    if (!is_well(report.findings)) {
-        return false;
+/// Which rows count for nothing, and what is wrong with flags and experiments.
+void look_at_rows(sync::PgSession& session, Report& report) {
+    report.census = take(sync::count_metric_rows(session, kCensusTimeLimit));
+    if (report.census) {
+        append(report.findings, report.census->findings);
     }
-    if (report.is_dry_run) {
-        report.census = take(sync::count_metric_rows(session, kCensusTimeLimit));
-        if (report.census) {
-            append(report.findings, report.census->findings);
-        }
-    }
-    return true;
+    append(report.findings, take(sync::audit_flags(session)));
 }
 
 void adopt_now(Report& report, const Terminal& terminal) {
@@ -166,12 +159,14 @@ ExitCode adopt(bool is_dry_run, Terminal& terminal) {
     sync::PgOptions options = database_options(terminal);
     options.statement_timeout = kCensusTimeLimit;
     sync::PgSession session(options);
-    const bool is_possible = look(session, report);
+    report.facts = take(sync::look_before_adopting(session));
+    append(report.findings, report.facts.findings);
+    const bool is_possible = is_well(report.findings);
     if (is_possible) {
         if (!is_dry_run) {
             adopt_now(report, terminal);
         }
-        append(report.findings, take(sync::audit_flags(session)));
+        look_at_rows(session, report);
     }
     if (terminal.is_json()) {
         terminal.print_line(report_json(report));

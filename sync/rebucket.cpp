@@ -10,10 +10,12 @@ namespace burgee::sync {
 namespace {
 
 constexpr const char* kLockFlag =
-    "SELECT id::text, coalesce(segments, '{}') ? 'bucketing', coalesce(segments ->> 'salt', '')"
+    "SELECT id::text, coalesce(segments ->> 'bucketing', '') <> '', coalesce(segments ->> 'salt', "
+    "'')"
     " FROM public.feature_flags WHERE name = $1 FOR UPDATE";
 constexpr const char* kFindFlag =
-    "SELECT id::text, coalesce(segments, '{}') ? 'bucketing', coalesce(segments ->> 'salt', '')"
+    "SELECT id::text, coalesce(segments ->> 'bucketing', '') <> '', coalesce(segments ->> 'salt', "
+    "'')"
     " FROM public.feature_flags WHERE name = $1";
 // A row that names no bucketing is legacy by the setting, and of such a row only `type` is read:
 // everything else had no effect. $2: that is so; $3: the type hides another; $4: the salt.

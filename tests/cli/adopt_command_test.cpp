@@ -111,6 +111,14 @@ TEST_F(AdoptCommandTest, TheDoctorNamesADeadOrMissingDaemon) {
                 HasSubstr("warn  host: /nonexistent is not there"));
 }
 
+TEST_F(AdoptCommandTest, TheDoctorIsContentWithALoginThatOnlyReads) {
+    postgres().execute("CREATE ROLE looker LOGIN IN ROLE burgee_reader");
+    const std::string report =
+        ok({"doctor", "--directory", "/nonexistent", "--dsn", postgres().dsn("looker")});
+    EXPECT_THAT(report, HasSubstr("metric rows: not looked at: this login may not read them"));
+    EXPECT_THAT(report, HasSubstr("(GRANT burgee_writer TO CURRENT_USER)"));
+}
+
 TEST_F(AdoptCommandTest, RebucketsAndTheDoctorIsContent) {
     ok(there({"db", "adopt"}));
     EXPECT_EQ(burgee(there({"doctor", "--directory", "/nonexistent"})).exit.code, 1);

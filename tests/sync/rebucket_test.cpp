@@ -98,6 +98,12 @@ TEST_F(RebucketTest, KeepsWhatAnExplicitRowChose) {
               "default");
 }
 
+TEST_F(RebucketTest, ABucketingOfNullIsNone) {
+    insert("null", R"({"bucketing":null,"include":["u1"]})");
+    EXPECT_THAT(apply("null").dropped_keys, ElementsAre("bucketing", "include"));
+    EXPECT_EQ(value("SELECT segments ? 'include' FROM feature_flags"), "f");
+}
+
 TEST_F(RebucketTest, RefusesWhatCouldNotBePublished) {
     insert("short", "{}", R"([{"name":"a","weight":50},{"name":"b","weight":30}])");
     EXPECT_THAT(refusal("short").message, HasSubstr("sum to"));
