@@ -46,16 +46,17 @@ constexpr const char* kReadingSettings =
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = "
     "off;"
     "SET LOCAL jit = off";
+// ORDER BY names m.created_at: without the m it would be the text of the same name.
 // left(): a text cut at one character more than it may have bytes is still recognised as too long.
 constexpr const char* kDeclare =
     "DECLARE burgee_backfill NO SCROLL CURSOR FOR "
     "SELECT experiment_id::text, left(variant_name, 513), left(metric_type, 513), metric_value,"
     " left(coalesce(nullif(user_id, ''), nullif(session_id, '')), 513),"
     " CASE WHEN isfinite(created_at) THEN floor(extract(epoch FROM created_at) * 1000)::bigint END,"
-    " created_at::text, id::text FROM public.ab_test_metrics"
+    " m.created_at::text, m.id::text FROM public.ab_test_metrics m"
     " WHERE spool_id IS NULL AND lsn IS NOT DISTINCT FROM $3::bigint"
-    " AND created_at >= $1::timestamptz AND (created_at, id) > ($1::timestamptz, $2::uuid)"
-    " ORDER BY created_at, id LIMIT $4::bigint";
+    " AND m.created_at >= $1::timestamptz AND (m.created_at, m.id) > ($1::timestamptz, $2::uuid)"
+    " ORDER BY m.created_at, m.id LIMIT $4::bigint";
 constexpr const char* kFetch = "FETCH 10000 FROM burgee_backfill";
 // Rows without a time have no place in that order and count for nothing.
 constexpr const char* kCountTimeless =

@@ -155,9 +155,15 @@ TEST_F(MetricBackfillTest, SaysWhatBecameOfEveryRow) {
         "  '2024-01-05'),"
         " ('e1000000-0000-0000-0000-000000000000', 'control', 'u', repeat('m', 3000), 1,"
         "  '2024-01-05')");
+    // As texts these stand in another order than as times.
+    execute(
+        "INSERT INTO ab_test_metrics (experiment_id, variant_name, user_id, metric_type,"
+        " metric_value, created_at) VALUES"
+        " ('e1000000-0000-0000-0000-000000000000', 'control', 'u', 'error', 1, '12000-01-01'),"
+        " ('e1000000-0000-0000-0000-000000000000', 'control', 'u', 'error', 1, '0044-03-15 BC')");
     migrate_schema();
-    const BackfillState done = complete();
-    EXPECT_EQ(done.counts, (BackfillCounts{10, 1, 2, 1, 3, 3}));
+    const BackfillState done = complete({.rows_per_transaction = 1});
+    EXPECT_EQ(done.counts, (BackfillCounts{12, 1, 2, 1, 5, 3}));
     EXPECT_EQ(value("SELECT sum(n) FROM burgee.unit_metrics"), "1");
 }
 
