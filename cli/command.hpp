@@ -54,6 +54,7 @@ struct Command {
 /// The commands of each noun, in the order in which help lists them.
 std::vector<Command> flag_commands();         // list, show, history, problems
 std::vector<Command> flag_change_commands();  // create, set, enable, disable, kill, ...
+std::vector<Command> rebucket_commands();     // flag rebucket
 std::vector<Command> experiment_commands();
 std::vector<Command> results_commands();
 std::vector<Command> eval_commands();
@@ -62,6 +63,8 @@ std::vector<Command> track_commands();
 std::vector<Command> status_commands();
 std::vector<Command> dump_commands();
 std::vector<Command> db_commands();
+std::vector<Command> db_adopt_commands();  // db adopt
+std::vector<Command> doctor_commands();
 
 /// Every command there is.
 std::vector<Command> all_commands();

@@ -9,6 +9,7 @@
 #include <pqxx/tablewriter>
 #include <span>
 
+#include "sync/metric_rows.hpp"
 #include "sync/mutations.hpp"
 
 namespace burgee::sync {
@@ -16,10 +17,6 @@ namespace {
 
 // libpq sends when about 8 KiB have gathered; larger pieces only save calls.
 constexpr std::size_t kCopyPieceSize = 64 * 1024;
-
-// Rows in one merge. Source: measured 1 024 / 4 096 / 16 384 / all at 6.7 / 7.1 / 7.2 / 8.6 us a
-// row; a huge unnest spills its rows to disk.
-constexpr std::size_t kMergeRowsMax = 4'096;
 
 // Events of experiments that are not known yet, put aside in one batch. At the bound the batch
 // ends, so a flood of them costs transactions, not memory.
@@ -33,16 +30,6 @@ constexpr const char* kAdvanceCursor =
     " WHERE spool_id = $1 AND next_lsn = $2";
 constexpr const char* kForceCursor =
     "UPDATE burgee.spool_cursor SET next_lsn = $2, updated_at = now() WHERE spool_id = $1";
-constexpr const char* kMerge =
-    "INSERT INTO burgee.unit_metrics AS u"
-    " (unit, cell, n, sum, sum_of_squares, min, max, first_at, last_at) "
-    "SELECT * FROM unnest($1::int8[], $2::int4[], $3::int8[], $4::float8[], $5::float8[],"
-    " $6::float8[], $7::float8[], $8::timestamptz[], $9::timestamptz[]) "
-    "ON CONFLICT (unit, cell) DO UPDATE SET n = u.n + excluded.n, sum = u.sum + excluded.sum,"
-    " sum_of_squares = u.sum_of_squares + excluded.sum_of_squares,"
-    " min = least(u.min, excluded.min), max = greatest(u.max, excluded.max),"
-    " first_at = least(u.first_at, excluded.first_at),"
-    " last_at = greatest(u.last_at, excluded.last_at)";
 // Asked first, because an error at the very start of a COPY reaches us without its SQLSTATE.
 constexpr const char* kRawTableAccess =
     "SELECT row_security_active('public.ab_test_metrics'),"
@@ -63,10 +50,6 @@ std::string text_of(const Uuid& id) {
     std::string text;
     append_uuid(text, id);
     return text;
-}
-
-pqxx::binarystring binary(const std::string& bytes) {
-    return {bytes.data(), bytes.size()};
 }
 
 /// One COPY of lines that are already in COPY's text form, sent in pieces.
@@ -302,21 +285,7 @@ void BatchTransaction::move_temporary_rows() {
 }
 
 void BatchTransaction::merge(WriteReport& report) {
-    if (memory_.fold.row_count() == 0) {
-        return;
-    }
-    const std::vector<std::uint32_t> order =
-        memory_.fold.finish(memory_.cells.numbers(transaction_.native()));
-    for (std::size_t begin = 0; begin < order.size(); begin += kMergeRowsMax) {
-        const std::size_t count = std::min(kMergeRowsMax, order.size() - begin);
-        MergeArrays& arrays = memory_.arrays;
-        arrays.fill(memory_.fold.rows(), std::span(order).subspan(begin, count));
-        transaction_.native().exec_params(
-            kMerge, binary(arrays.unit), binary(arrays.cell), binary(arrays.n), binary(arrays.sum),
-            binary(arrays.sum_of_squares), binary(arrays.min), binary(arrays.max),
-            binary(arrays.first_at), binary(arrays.last_at));
-    }
-    report.folded_rows += order.size();
+    report.folded_rows += merge_units(transaction_, memory_);
 }
 
 }  // namespace burgee::sync

@@ -17,19 +17,11 @@
 
 #include "sync/cell_dictionary.hpp"
 #include "sync/metric_event.hpp"
-#include "sync/metric_fold.hpp"
-#include "sync/metric_rows.hpp"
 #include "sync/metric_writer.hpp"
 #include "sync/pg_session.hpp"
+#include "sync/unit_merge.hpp"
 
 namespace burgee::sync {
-
-/// What outlives a batch: caches and buffers, one set for a writer.
-struct WriterMemory {
-    CellDictionary cells;
-    MetricFold fold;
-    MergeArrays arrays;
-};
 
 class BatchTransaction {
 public:

@@ -32,12 +32,14 @@ int newest_schema_version() {
     return all_migrations().back().version;
 }
 
-SyncResult<MigrationReport> migrate(PgSession& session, MigrateMode mode) {
-    return session.transaction(PgAccess::kReadWrite, [mode](PgTransaction& open) {
+SyncResult<MigrationReport> migrate(PgSession& session, MigrateMode mode,
+                                    std::chrono::milliseconds lock_timeout) {
+    return session.transaction(PgAccess::kReadWrite, [=](PgTransaction& open) {
         // One caller works, the others wait here and then find nothing to do. As long as it takes:
         // a migration may build an index.
         open.script("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0");
         open.script(kMigrationLock);
+        open.script("SET LOCAL lock_timeout = " + std::to_string(lock_timeout.count()));
         MigrationReport report;
         report.version_before = read_version(open);
         report.version_after = report.version_before;

@@ -3,6 +3,7 @@
 // Brings a database to this program's schema. The SQL is the files of migrations/, embedded; the
 // same files run by hand with psql give the same schema. Forward only.
 
+#include <chrono>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -33,10 +34,15 @@ enum class MigrateMode : std::uint8_t { kApply, kDryRun };
 
 /// Applies what is missing, all of it in one transaction under an advisory lock, so that any number
 /// of callers may run at once and one does the work.
+/// @param  lock_timeout  how long to wait for a table that somebody is using; while we wait,
+/// everybody
+///         else waits behind us. 0: as long as it takes
 /// @error  kFutureSchema  the database knows a version that this program does not; nothing is
 /// changed
 ///         kConfiguration the role may not create tables
-SyncResult<MigrationReport> migrate(PgSession& session, MigrateMode mode = MigrateMode::kApply);
+///         kBusy          lock_timeout passed; nothing is changed
+SyncResult<MigrationReport> migrate(PgSession& session, MigrateMode mode = MigrateMode::kApply,
+                                    std::chrono::milliseconds lock_timeout = {});
 
 /// The newest version applied to this database, 0 for none.
 SyncResult<int> schema_version(PgSession& session);

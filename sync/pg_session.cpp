@@ -38,6 +38,25 @@ std::string limits_text(const PgOptions& options) {
            "; SET LOCAL client_connection_check_interval = 5000";
 }
 
+/// Empty when the server did not say one. libpqxx 6.4 has classes of their own for some states and
+/// drops the state itself, so that lost rights would look like a lost connection.
+std::string sqlstate_of(const pqxx::failure& failure) {
+    if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&failure);
+        sql != nullptr && !sql->sqlstate().empty()) {
+        return sql->sqlstate();
+    }
+    if (dynamic_cast<const pqxx::insufficient_privilege*>(&failure) != nullptr) {
+        return "42501";
+    }
+    if (dynamic_cast<const pqxx::serialization_failure*>(&failure) != nullptr) {
+        return "40001";
+    }
+    if (dynamic_cast<const pqxx::deadlock_detected*>(&failure) != nullptr) {
+        return "40P01";
+    }
+    return dynamic_cast<const pqxx::too_many_connections*>(&failure) != nullptr ? "53300" : "";
+}
+
 template <class Transaction>
 void run_in(pqxx::connection& connection, const std::string& limits,
             const std::function<void(PgTransaction&)>& body) {
@@ -149,10 +168,8 @@ std::optional<SyncError> PgSession::run(PgAccess access,
         error = SyncError{
             SyncErrorKind::kInDoubt, "08007",
             "the connection broke while committing: " + redacted(failure.what(), secret_)};
-    } catch (const pqxx::sql_error& failure) {
-        error = explain(failure.what(), failure.sqlstate());
     } catch (const pqxx::failure& failure) {
-        error = explain(failure.what(), "");
+        error = explain(failure.what(), sqlstate_of(failure));
     } catch (const pqxx::internal_error& failure) {
         error = explain(failure.what(), "");
     } catch (const std::exception& failure) {

@@ -58,6 +58,8 @@ std::span<const Budget> budgets() {
         {"events into Postgres, raw rows off",
          "upload_unit_state_only/2000000/iterations:5/manual_time", "events_per_second", "/s", 1e6,
          Better::kHigher},
+        {"adopting 10 000 flags and 1 000 000 metric rows",
+         "adopt_former_database/iterations:1/manual_time", "", "s", 60, Better::kLower},
     };
     return kBudgets;
 }

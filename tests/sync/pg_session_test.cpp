@@ -133,5 +133,18 @@ TEST(ConnectionTextTest, StrikesOutEveryPasswordAndCompletesBothForms) {
     EXPECT_FALSE(connection_text({.dsn = "postgresql://[broken"}));
 }
 
+TEST_F(PgSessionTest, KnowsWhyTheServerRefused) {
+    for (const std::string code :
+         {"0A000", "22012", "23502", "23503", "23505", "23514", "25006", "26000", "28000",
+          "34000", "40001", "40P01", "42501", "42601", "42703", "42883", "42P01", "53000",
+          "53100", "53200", "53300", "55P03", "57014", "57P01", "P0001", "P0002", "P0003"}) {
+        const auto refused = session_.transaction(PgAccess::kReadOnly, [&](PgTransaction& open) {
+            open.script("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '" + code + "'; END $$");
+        });
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().sqlstate, code);
+    }
+}
+
 }  // namespace
 }  // namespace burgee::sync

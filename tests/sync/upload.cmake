@@ -2,6 +2,7 @@
 burgee_test(sync_upload_test LABELS postgres TIMEOUT 300
     SOURCES
         experiment_store_test.cpp
+        metric_backfill_test.cpp
         metric_fold_test.cpp
         metric_writer_test.cpp
     LIBRARIES burgee::sync burgee::test_support PkgConfig::PQXX)
