@@ -6,6 +6,7 @@ add_library(burgee_daemon STATIC
     config.cpp
     daemon.cpp
     flag_loop.cpp
+    row_problems.cpp
     log.cpp
     notify.cpp
     owned_directory.cpp

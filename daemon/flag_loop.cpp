@@ -1,4 +1,5 @@
 #include "daemon/flag_loop.hpp"
+#include "daemon/row_problems.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,7 +18,6 @@
 #include "sync/flag_reader.hpp"
 #include "sync/listener.hpp"
 #include "sync/pg_session.hpp"
-#include "sync/segment_rows.hpp"
 
 namespace burgee::daemon {
 namespace {
@@ -306,26 +306,7 @@ void FlagLoop::take(Database& database, const FlagChanges& changes) {
     database.experiments = changes.experiments;
     database.is_publication_due = true;
 
-    // Problems of rows this poll has read again are replaced; the others stand until their row
-    // changes.
-    std::set<std::string> read_again(changes.refused.begin(), changes.refused.end());
-    read_again.insert(changes.removed.begin(), changes.removed.end());
-    for (const FlagDefinition& flag : changes.changed) {
-        read_again.insert(flag.name);
-    }
-    for (const SegmentDefinition& segment : changes.segments) {
-        read_again.insert(sync::shown_segment(segment.name));
-    }
-    for (const auto* names : {&changes.removed_segments, &changes.refused_segments}) {
-        for (const std::string& name : *names) {
-            read_again.insert(sync::shown_segment(name));
-        }
-    }
-    std::erase_if(database.row_problems, [&](const FlagProblem& problem) {
-        return changes.is_full || read_again.contains(problem.flag);
-    });
-    database.row_problems.insert(database.row_problems.end(), changes.problems.begin(),
-                                 changes.problems.end());
+    replace_row_problems(database.row_problems, changes);
     note_problems(database);
 }
 

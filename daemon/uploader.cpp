@@ -9,6 +9,8 @@
 namespace burgee::daemon {
 namespace {
 
+constexpr std::chrono::milliseconds kAttentionRetryMax{5'000};  // chosen by feel
+
 // A backlog of this length is worth a transaction at once; below it the host is idle enough to wait
 // for company. Chosen by feel, change freely.
 constexpr std::uint64_t kBusyBacklog = 10'000;
@@ -260,15 +262,14 @@ void Uploader::fail(const sync::WriteReport& report) {
     show(false, needs_attention, report.error.message);
     // A missing partition is a failure that looking after the partitions may end.
     next_partitions_ = Clock::now();
-    if (needs_attention) {
-        pause(options_.retry_max);
-        return;
-    }
     // Decorrelated jitter: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog
     // (2015).
     std::uniform_int_distribution<std::int64_t> wait_ms(
         options_.retry_min.count(), std::max(options_.retry_min.count(), 3 * retry_wait_.count()));
-    retry_wait_ = std::min(options_.retry_max, std::chrono::milliseconds(wait_ms(random_)));
+    // Somebody is about to mend what needs attention, and wants to see that it is.
+    const auto longest =
+        needs_attention ? std::min(options_.retry_max, kAttentionRetryMax) : options_.retry_max;
+    retry_wait_ = std::min(longest, std::chrono::milliseconds(wait_ms(random_)));
     pause(retry_wait_);
 }
 

@@ -289,8 +289,12 @@ private:
     const std::int64_t now_ms = coarse_monotonic_ms();
     const std::uint64_t heartbeat = page->heartbeat_count.load(std::memory_order_relaxed);
     const bool is_retired = (page->state.load(std::memory_order_relaxed) & kStateRetired) != 0;
-    if (state.looked_at_heartbeat.exchange(heartbeat, std::memory_order_relaxed) != heartbeat) {
+    // The time first, then the beat it belongs to: whoever finds this beat noted finds its time too,
+    // and does not take a heart for silent that another thread has just seen beating.
+    // Acquire and release: pair with each other.
+    if (state.looked_at_heartbeat.load(std::memory_order_acquire) != heartbeat) {
         state.looked_at_ms.store(now_ms, std::memory_order_relaxed);
+        state.looked_at_heartbeat.store(heartbeat, std::memory_order_release);
     }
     const std::int64_t looked_at_ms = state.looked_at_ms.load(std::memory_order_relaxed);
     if (!is_retired && now_ms - looked_at_ms < kSilenceMs) {
