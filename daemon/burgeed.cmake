@@ -6,10 +6,10 @@ add_library(burgee_daemon STATIC
     config.cpp
     daemon.cpp
     flag_loop.cpp
-    row_problems.cpp
     log.cpp
     notify.cpp
     owned_directory.cpp
+    row_problems.cpp
     snapshot_saver.cpp
     spool_opening.cpp
     status_files.cpp)

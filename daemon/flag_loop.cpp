@@ -1,5 +1,4 @@
 #include "daemon/flag_loop.hpp"
-#include "daemon/row_problems.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <spdlog/spdlog.h>
 #include <burgee/snapshot_view.hpp>
 
+#include "daemon/row_problems.hpp"
 #include "daemon/snapshot_saver.hpp"
 #include "shm/last_known_good.hpp"
 #include "shm/snapshot_builder.hpp"

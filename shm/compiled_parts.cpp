@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <burgee/checksum.hpp>
+#include <burgee/text_match.hpp>
 
 namespace burgee {
 namespace {
@@ -51,10 +52,23 @@ TextRef CompiledParts::add_text(std::string_view text) {
 std::pair<std::uint32_t, std::uint32_t> CompiledParts::add_set(
     const std::vector<std::string>& units) {
     const std::size_t first = sets.size();
-    const auto begin = static_cast<std::ptrdiff_t>(first);
     for (const std::string& unit : units) {
         sets.push_back(hash64(unit));
     }
+    return settle_set(first);
+}
+
+std::pair<std::uint32_t, std::uint32_t> CompiledParts::add_packed_set(
+    const std::vector<std::string>& texts) {
+    const std::size_t first = sets.size();
+    for (const std::string& text : texts) {
+        sets.push_back(packed_text(text));
+    }
+    return settle_set(first);
+}
+
+std::pair<std::uint32_t, std::uint32_t> CompiledParts::settle_set(std::size_t first) {
+    const auto begin = static_cast<std::ptrdiff_t>(first);
     std::sort(sets.begin() + begin, sets.end());
     sets.erase(std::unique(sets.begin() + begin, sets.end()), sets.end());
     const std::size_t count = sets.size() - first;

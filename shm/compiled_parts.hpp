@@ -103,6 +103,9 @@ struct CompiledParts {
     /// @return  number of the first and how many.
     std::pair<std::uint32_t, std::uint32_t> add_set(const std::vector<std::string>& units);
 
+    /// Likewise packed_text() of each, which must be short enough.
+    std::pair<std::uint32_t, std::uint32_t> add_packed_set(const std::vector<std::string>& texts);
+
     /// Calls `visit` with the list of every part, in the order of Part.
     template <typename Visit>
     void for_each_part(Visit visit) const {
@@ -112,6 +115,9 @@ struct CompiledParts {
     }
 
 private:
+    /// Orders what was appended from `first` on, and gives it up if it stands there already.
+    std::pair<std::uint32_t, std::uint32_t> settle_set(std::size_t first);
+
     /// Checksum of a set already stored, and where it stands.
     std::map<std::uint64_t, std::pair<std::uint32_t, std::uint32_t>> known_sets_;
 };

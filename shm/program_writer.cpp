@@ -1,5 +1,6 @@
 #include "shm/program_writer.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <tuple>
@@ -7,6 +8,7 @@
 
 #include <burgee/attribute_key.hpp>
 #include <burgee/checksum.hpp>
+#include <burgee/text_match.hpp>
 
 #include "shm/json_text.hpp"
 #include "shm/regex_compiler.hpp"
@@ -214,11 +216,8 @@ void ProgramWriter::remember_name(const Condition& condition, const ConditionPla
 ProgramWriter::Question ProgramWriter::question_of(const Condition& condition, Operation operation,
                                                    const ConditionPlace& place) {
     Question question{.operation = operation};
-    if (operation == Operation::kTextIn && condition.values.size() == 1) {
-        question.operation = Operation::kTextIs;
-    }
-    if (question.operation == Operation::kTextIn) {
-        std::tie(question.operand, question.count) = parts_.add_set(condition.values);
+    if (operation == Operation::kTextIn) {
+        take_texts(condition, question);
     } else if (operation == Operation::kRegex) {
         compile_pattern(condition, place, question);
     } else if (takes_date(operation)) {
@@ -231,6 +230,27 @@ ProgramWriter::Question ProgramWriter::question_of(const Condition& condition, O
         question.operand = std::uint64_t{text.size} << 32U | text.offset;
     }
     return question;
+}
+
+/// A few short texts are compared as they are, one long text too, and more by their fingerprints.
+void ProgramWriter::take_texts(const Condition& condition, Question& question) {
+    const auto is_short = [](const std::string& text) { return text.size() <= kPackedTextSizeMax; };
+    const std::size_t count = condition.values.size();
+    const bool are_short = count <= kShortTextCountMax && !condition.is_case_insensitive &&
+                           std::ranges::all_of(condition.values, is_short);
+    if (are_short && count == 1) {
+        question.operation = Operation::kShortTextIs;
+        question.operand = packed_text(condition.values.front());
+    } else if (are_short) {
+        question.operation = Operation::kShortTextIn;
+        std::tie(question.operand, question.count) = parts_.add_packed_set(condition.values);
+    } else if (count == 1) {
+        question.operation = Operation::kTextIs;
+        const TextRef text = parts_.add_text(condition.values.front());
+        question.operand = std::uint64_t{text.size} << 32U | text.offset;
+    } else {
+        std::tie(question.operand, question.count) = parts_.add_set(condition.values);
+    }
 }
 
 void ProgramWriter::take_number(const Condition& condition, Question& question) {

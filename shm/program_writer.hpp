@@ -91,6 +91,7 @@ private:
     void write_constraint(const Condition& condition, const ConditionPlace& place, Ways ways);
     Question question_of(const Condition& condition, Operation operation,
                          const ConditionPlace& place);
+    void take_texts(const Condition& condition, Question& question);
     static void take_number(const Condition& condition, Question& question);
     void compile_pattern(const Condition& condition, const ConditionPlace& place,
                          Question& question);

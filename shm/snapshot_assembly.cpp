@@ -233,6 +233,7 @@ private:
                 step.operand += base(Part::kStrings);  // the low half, which cannot carry
                 break;
             case Operation::kTextIn:
+            case Operation::kShortTextIn:
                 step.operand += base(Part::kSets);
                 break;
             case Operation::kRegex:

@@ -75,14 +75,15 @@ private:
         return draw_.draws_by_unit() && (is_ab_test() || !draw_.is_fixed(flag_.gate_end));
     }
 
-    Answer decide_by_targeting() noexcept {
-        if (!are_requirements_met()) {
+    [[gnu::always_inline]] Answer decide_by_targeting() noexcept {
+        const TargetingRecord& targeting = *targeting_;
+        if (targeting.requirements_count != 0 && !are_requirements_met()) {
             return answer_of(false, Reason::kPrerequisiteFailed);
         }
-        if (is_listed(DecisionRule::kExclude)) {
+        if (targeting.exclude_count != 0 && is_listed(DecisionRule::kExclude)) {
             return decided(DecisionRule::kExclude, false, Reason::kExcluded);
         }
-        if (is_listed(DecisionRule::kInclude)) {
+        if (targeting.include_count != 0 && is_listed(DecisionRule::kInclude)) {
             return included();
         }
         if (targeting_->program_count == 0) {
@@ -101,7 +102,7 @@ private:
                                             : answer_of(false, kUndecided);
     }
 
-    bool are_requirements_met() noexcept {
+    [[gnu::noinline]] bool are_requirements_met() noexcept {
         const std::uint32_t count = targeting_->requirements_count;
         const RequirementRecord* requirements =
             view_.requirements(targeting_->requirements_first, count);
@@ -156,13 +157,13 @@ private:
     }
 
     /// Whether the unit is in the flag's list for `rule`. No unit is in no list.
-    bool is_listed(DecisionRule rule) noexcept {
+    [[gnu::noinline]] bool is_listed(DecisionRule rule) noexcept {
         const bool is_exclude = rule == DecisionRule::kExclude;
         const std::uint32_t first =
             is_exclude ? targeting_->exclude_first : targeting_->include_first;
         const std::uint32_t count =
             is_exclude ? targeting_->exclude_count : targeting_->include_count;
-        if (count == 0 || !draw_.unit().exists()) {
+        if (!draw_.unit().exists()) {
             return false;
         }
         const std::uint64_t fingerprint = hash64(draw_.unit().text());
@@ -279,19 +280,22 @@ private:
 
     /// The rollout bucket against `gate_end`, then, on an ab_test flag, the variant.
     Answer split(DecisionRule rule, std::uint32_t gate_end, Reason reason) noexcept {
-        const bool is_drawn = is_ab_test() || !draw_.is_fixed(gate_end);
+        const bool is_test = is_ab_test();
+        const bool is_drawn = is_test || !draw_.is_fixed(gate_end);
         const Drawn drawn = is_drawn ? draw_.draw(flag_.rollout_seed) : Drawn{};
         const bool is_inside = is_drawn ? drawn.bucket < gate_end : gate_end != 0;
-        const bool has_decided = !is_inside || !is_ab_test();
         if constexpr (Trace::kEnabled) {
             TraceStep step = draw_.step_of(rule, drawn, flag_.rollout_seed);
-            step.has_decided = has_decided;
+            step.has_decided = !is_test || !is_inside;
             step.is_enabled = is_inside;
             step.range_end = gate_end;
             trace_.record(step);
         }
-        if (has_decided) {
+        if (!is_test) {  // and no branch on the outcome: chance decides it
             return answer_of(is_inside, reason);
+        }
+        if (!is_inside) {
+            return answer_of(false, reason);
         }
         // The Python system used one bucket for both questions; that is one of its flaws.
         const bool is_reused = drawn.how == Draw::kLegacyMd5;

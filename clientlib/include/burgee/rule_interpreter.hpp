@@ -45,32 +45,86 @@ constexpr Finding finding_of(bool holds) noexcept {
                              hash64(std::string_view(folded, text.size())));
 }
 
-/// Asks what one instruction asks of an attribute that is there.
+/// The text of an attribute as IN compares it; precondition: it has one, see has_plain_text().
+class PlainText {
+public:
+    explicit PlainText(const Attribute& attribute) noexcept {
+        switch (attribute.type()) {
+            case AttributeType::kBoolean:
+                text_ = attribute.integer() != 0 ? "true" : "false";
+                break;
+            case AttributeType::kInteger:
+                text_ = digits_.format(attribute.integer());
+                break;
+            case AttributeType::kUnsigned:
+                text_ = digits_.format(static_cast<std::uint64_t>(attribute.integer()));
+                break;
+            default:
+                text_ = attribute.text();
+                break;
+        }
+    }
+    PlainText(const PlainText&) = delete;  // text_ may point into digits_
+    PlainText& operator=(const PlainText&) = delete;
+    std::string_view text() const noexcept { return text_; }
+
+private:
+    std::string_view text_;
+    DecimalText digits_;
+};
+
+/// Asks what one instruction asks of an attribute that is there. Each question is a few
+/// instructions of the processor, or a call where it is longer than that.
 class AttributeQuestion {
 public:
     AttributeQuestion(const SnapshotView& view, const Instruction& step,
                       const Attribute& attribute) noexcept
         : view_(view), step_(step), attribute_(attribute) {}
 
-    Finding ask() const noexcept {
-        switch (static_cast<Operation>(step_.operation)) {
-            case Operation::kExists:
-                return Finding::kYes;
+    [[gnu::always_inline]] Finding ask() const noexcept {
+        switch (operation()) {
+            case Operation::kShortTextIs:
+            case Operation::kShortTextIn:
             case Operation::kTextIs:
             case Operation::kTextIn:
-                return ask_plain_text();
-            case Operation::kContains:
+                return attribute_.type() == AttributeType::kString
+                           ? finding_of(ask_text(attribute_.text()))
+                           : ask_decimal_text();
             case Operation::kStartsWith:
             case Operation::kEndsWith:
-                return is_string() ? finding_of(ask_part()) : Finding::kMistyped;
-            case Operation::kRegex:
-                return is_string() ? finding_of(ask_regex()) : Finding::kMistyped;
+                return is_string() ? finding_of(ask_edge()) : Finding::kMistyped;
             case Operation::kNumberIs:
             case Operation::kNumberAbove:
             case Operation::kNumberAtLeast:
             case Operation::kNumberBelow:
             case Operation::kNumberAtMost:
                 return ask_number();
+            case Operation::kExists:
+                return Finding::kYes;
+            case Operation::kOutcome:
+            case Operation::kSegment:
+                return Finding::kNo;
+            default:
+                return ask_longer();
+        }
+    }
+
+private:
+    Operation operation() const noexcept { return static_cast<Operation>(step_.operation); }
+    bool is_string() const noexcept { return attribute_.type() == AttributeType::kString; }
+    bool is_folded() const noexcept { return (step_.traits & kTraitCaseInsensitive) != 0; }
+    std::string_view constant_text() const noexcept {
+        const std::uint64_t place = step_.operand;
+        return view_.text(place & 0xFFFFFFFFU, place >> 32U);
+    }
+
+    /// What takes longer than a call does.
+    [[gnu::noinline]] Finding ask_longer() const noexcept {
+        switch (operation()) {
+            case Operation::kContains:
+                return is_string() ? finding_of(ask_part()) : Finding::kMistyped;
+            case Operation::kRegex:
+                return is_string() ? finding_of(ask_regex()) : Finding::kMistyped;
             case Operation::kDateAfter:
             case Operation::kDateBefore:
                 return ask_date();
@@ -80,62 +134,63 @@ public:
             case Operation::kSemverBelow:
             case Operation::kSemverAtMost:
                 return ask_semver();
-            case Operation::kOutcome:
-            case Operation::kSegment:
-                break;
+            default:
+                return Finding::kNo;
         }
-        return Finding::kNo;
     }
 
-private:
-    bool is_string() const noexcept { return attribute_.type() == AttributeType::kString; }
-    bool is_folded() const noexcept { return (step_.traits & kTraitCaseInsensitive) != 0; }
-    std::string_view constant_text() const noexcept {
-        return view_.text(step_.operand & 0xFFFFFFFFU, step_.operand >> 32U);
-    }
-
-    Finding ask_plain_text() const noexcept {
-        DecimalText digits;
-        switch (attribute_.type()) {
-            case AttributeType::kString:
-                return finding_of(ask_text(attribute_.text()));
-            case AttributeType::kBoolean:
-                return finding_of(ask_text(attribute_.integer() != 0 ? "true" : "false"));
-            case AttributeType::kInteger:
-                return finding_of(ask_text(digits.format(attribute_.integer())));
-            case AttributeType::kUnsigned:
-                return finding_of(
-                    ask_text(digits.format(static_cast<std::uint64_t>(attribute_.integer()))));
-            case AttributeType::kDouble:
-                break;  // its decimal text differs between languages
+    [[gnu::noinline]] Finding ask_decimal_text() const noexcept {
+        if (attribute_.type() == AttributeType::kDouble) {
+            return Finding::kMistyped;  // its decimal text differs between languages
         }
-        return Finding::kMistyped;
+        const PlainText text(attribute_);
+        return finding_of(ask_text(text.text()));
     }
 
     bool ask_text(std::string_view text) const noexcept {
-        if (step_.operation == static_cast<std::uint8_t>(Operation::kTextIs)) {
-            return is_folded() ? equals_folded(text, constant_text()) : text == constant_text();
+        switch (operation()) {
+            case Operation::kShortTextIs:
+                return text.size() <= kPackedTextSizeMax && packed_text(text) == step_.operand;
+            case Operation::kShortTextIn:
+                return text.size() <= kPackedTextSizeMax && is_among_short(packed_text(text));
+            case Operation::kTextIs:
+                return is_folded() ? equals_folded(text, constant_text())
+                                   : equals(text, constant_text());
+            default:
+                return is_folded() ? is_listed_folded(view_, step_, text)
+                                   : view_.set_contains(step_.operand, step_.count, hash64(text));
         }
-        return is_folded() ? is_listed_folded(view_, step_, text)
-                           : view_.set_contains(step_.operand, step_.count, hash64(text));
+    }
+
+    bool is_among_short(std::uint64_t packed) const noexcept {
+        const std::uint32_t count = step_.count;
+        const std::uint64_t* values = view_.set_entries(step_.operand, count);
+        bool is_found = false;
+        for (std::uint32_t number = 0; values != nullptr && number < count; ++number) {
+            is_found |= values[number] == packed;
+        }
+        return is_found;
+    }
+
+    bool ask_edge() const noexcept {
+        const std::string_view text = attribute_.text();
+        const std::string_view part = constant_text();
+        if (operation() == Operation::kStartsWith) {
+            return is_folded() ? starts_with_folded(text, part) : starts_with(text, part);
+        }
+        return is_folded() ? ends_with_folded(text, part) : ends_with(text, part);
     }
 
     bool ask_part() const noexcept {
         const std::string_view text = attribute_.text();
-        const std::string_view part = constant_text();
-        switch (static_cast<Operation>(step_.operation)) {
-            case Operation::kContains:
-                return is_folded() ? contains_folded(text, part) : contains(text, part);
-            case Operation::kStartsWith:
-                return is_folded() ? starts_with_folded(text, part) : starts_with(text, part);
-            default:
-                return is_folded() ? ends_with_folded(text, part) : ends_with(text, part);
-        }
+        return is_folded() ? contains_folded(text, constant_text())
+                           : contains(text, constant_text());
     }
 
     bool ask_regex() const noexcept {
-        const std::uint16_t* words = view_.table(step_.operand, step_.count);
-        return words != nullptr && regex_matches(words, step_.count, attribute_.text());
+        const std::uint32_t count = step_.count;
+        const std::uint16_t* words = view_.table(step_.operand, count);
+        return words != nullptr && regex_matches(words, count, attribute_.text());
     }
 
     template <typename Constant>
@@ -150,7 +205,7 @@ private:
         }
     }
 
-    Ordering order_of_numbers() const noexcept {
+    [[gnu::noinline]] Ordering order_of_numbers() const noexcept {
         switch (static_cast<ConstantType>(step_.constant)) {
             case ConstantType::kInteger:
                 return order_against(static_cast<std::int64_t>(step_.operand));
@@ -169,8 +224,13 @@ private:
         if (is_string() || attribute_.type() == AttributeType::kBoolean) {
             return Finding::kMistyped;
         }
-        const Ordering order = order_of_numbers();
-        switch (static_cast<Operation>(step_.operation)) {
+        const bool are_integers =
+            attribute_.type() == AttributeType::kInteger &&
+            step_.constant == static_cast<std::uint8_t>(ConstantType::kInteger);
+        const Ordering order =
+            are_integers ? order_of(attribute_.integer(), static_cast<std::int64_t>(step_.operand))
+                         : order_of_numbers();
+        switch (operation()) {
             case Operation::kNumberIs:
                 return finding_of(order == Ordering::kEqual);
             case Operation::kNumberAbove:
@@ -192,7 +252,7 @@ private:
             return Finding::kMistyped;
         }
         const auto constant = static_cast<std::int64_t>(step_.operand);
-        const bool is_after = step_.operation == static_cast<std::uint8_t>(Operation::kDateAfter);
+        const bool is_after = operation() == Operation::kDateAfter;
         return finding_of(is_after ? unix_ms > constant : unix_ms < constant);
     }
 
@@ -206,7 +266,7 @@ private:
             return Finding::kNo;  // hostile bytes: the builder stores valid versions only
         }
         const int order = compare_semver(version, constant);
-        switch (static_cast<Operation>(step_.operation)) {
+        switch (operation()) {
             case Operation::kSemverIs:
                 return finding_of(order == 0);
             case Operation::kSemverAbove:
@@ -251,31 +311,37 @@ public:
     /// The outcome of the `count` instructions from number `first` on; 0 when they are not there,
     /// or when their steps lead nowhere.
     std::uint64_t run(std::uint32_t first, std::uint32_t count) noexcept {
-        const Instruction* program = view_.program(first, count);
+        const Instruction* const program = view_.program(first, count);
         if (program == nullptr) {
             return 0;
         }
         std::uint64_t place = 0;
         while (place < count && budget_.take_step()) {
-            const Instruction step = program[place];  // read once
+            const Instruction& step = program[place];
             if (step.operation == static_cast<std::uint8_t>(Operation::kOutcome)) {
                 return step.operand;
             }
             const std::uint32_t distance = holds(step, place) ? step.on_true : step.on_false;
-            place += distance > 0 ? distance : count;
+            if (distance == 0) {
+                break;  // hostile bytes
+            }
+            place += distance;
         }
         return 0;
     }
 
 private:
-    bool holds(const Instruction& step, [[maybe_unused]] std::uint64_t place) noexcept {
+    [[gnu::always_inline]] bool holds(const Instruction& step,
+                                      [[maybe_unused]] std::uint64_t place) noexcept {
         const bool is_inverted = (step.traits & kTraitInverted) != 0;
         if (step.operation == static_cast<std::uint8_t>(Operation::kSegment)) {
             return holds_segment(step, place) != is_inverted;
         }
         const Attribute* attribute = context_.find_key(step.attribute);
-        const Finding finding =
-            attribute == nullptr ? Finding::kNo : AttributeQuestion(view_, step, *attribute).ask();
+        Finding finding = Finding::kNo;
+        if (attribute != nullptr) {
+            finding = AttributeQuestion(view_, step, *attribute).ask();
+        }
         const bool answer = (finding == Finding::kYes) != is_inverted;
         if constexpr (Trace::kEnabled) {
             ConstraintStep traced;
@@ -290,7 +356,8 @@ private:
         return answer;
     }
 
-    bool holds_segment(const Instruction& step, [[maybe_unused]] std::uint64_t place) noexcept {
+    [[gnu::noinline]] bool holds_segment(const Instruction& step,
+                                         [[maybe_unused]] std::uint64_t place) noexcept {
         const SegmentRecord* segment = view_.segment(step.operand);
         if (segment == nullptr || segment_depth_ >= kSegmentDepthMax) {
             return false;

@@ -90,8 +90,15 @@ enum class Operation : std::uint8_t {
     kSemverAtLeast = 18,
     kSemverBelow = 19,
     kSemverAtMost = 20,
+    kShortTextIs = 21,  ///< as kTextIs, but `operand` is packed_text() of a text that has one
+    kShortTextIn = 22,  ///< packed_text() of that text is among `count` entries of kSets
 };
-inline constexpr std::uint8_t kOperationCount = 21;
+inline constexpr std::uint8_t kOperationCount = 23;
+
+/// Texts of up to this many bytes have a packed_text().
+inline constexpr std::uint32_t kPackedTextSizeMax = 7;
+/// Most values of kShortTextIn; longer lists are fingerprints, which are searched faster.
+inline constexpr std::uint32_t kShortTextCountMax = 8;
 
 /// Bits of Instruction::traits.
 enum InstructionTrait : std::uint8_t {

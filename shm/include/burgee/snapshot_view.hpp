@@ -119,6 +119,9 @@ public:
     const AttributeRecord* attributes(std::uint64_t first, std::uint64_t count) const noexcept {
         return run_of(attributes_, attribute_count_, first, count);
     }
+    const std::uint64_t* set_entries(std::uint64_t first, std::uint64_t count) const noexcept {
+        return run_of(sets_, set_entry_count_, first, count);
+    }
     const std::uint16_t* table(std::uint64_t first, std::uint64_t count) const noexcept {
         return run_of(tables_, table_word_count_, first, count);
     }

@@ -148,6 +148,7 @@ private:
             case Operation::kSegment:
                 return view_.segment(step.operand) != nullptr;
             case Operation::kTextIn:
+            case Operation::kShortTextIn:
                 return is_set_sound(step.operand, step.count);
             case Operation::kRegex: {
                 const std::uint16_t* words = view_.table(step.operand, step.count);
@@ -163,6 +164,7 @@ private:
             case Operation::kExists:
             case Operation::kDateAfter:
             case Operation::kDateBefore:
+            case Operation::kShortTextIs:
                 return true;
             default:
                 break;
