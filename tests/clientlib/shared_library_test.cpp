@@ -125,8 +125,8 @@ TEST_F(SharedLibraryTest, AThreadThatAskedMayOutliveTheLibrary) {
 }
 
 /// Nothing that the library started or registered is left when its code goes: not the thread that
-/// sends events, not what a fork would call. A
-/// library of its own: one that the main thread has asked stays loaded until that thread ends.
+/// sends events, not what a fork would call. It takes a library of its own, for one that the main
+/// thread has asked stays loaded until that thread ends.
 TEST_F(SharedLibraryTest, ALibraryThatTrackedIsUnloadedWhole) {
     publish(true);
     SharedLibrary library(BURGEE_LIBRARY_UNLOADED);
