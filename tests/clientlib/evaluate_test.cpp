@@ -76,25 +76,6 @@ FlagDefinition flag_from(element row) {
     return flag;
 }
 
-Context context_from(simdjson::dom::object attributes) {
-    Context context;
-    for (const auto& [name, value] : attributes) {
-        std::string_view text;
-        std::int64_t integer = 0;
-        bool truth = false;
-        if (value.get(text) == simdjson::SUCCESS) {
-            context.set(name, text);
-        } else if (value.get(integer) == simdjson::SUCCESS) {
-            context.set(name, integer);
-        } else if (value.get(truth) == simdjson::SUCCESS) {
-            context.set(name, truth);
-        } else {
-            context.set(name, double(value));
-        }
-    }
-    return context;
-}
-
 /// A snapshot of some flags, without a directory.
 class Flags {
 public:
@@ -128,11 +109,10 @@ void expect_answer(element expected, const Flags& flags, Answer answer) {
 }
 
 TEST(EvaluateTest, PassesTheGoldenCasesInEveryWay) {
-    const GoldenFile golden("evaluation.json");
+    const GoldenFile golden("evaluation.json", "burgee-evaluation/1");
     std::size_t count = 0;
     for (const element row : golden.cases("cases")) {
-        SCOPED_TRACE("case " + std::to_string(std::uint64_t(row["number"])) + ": " +
-                     text_of(row["case"]));
+        SCOPED_TRACE(title_of(row));
         ++count;
         const Context context = context_from(row["context"]);
         if (row["flag"].is_null()) {

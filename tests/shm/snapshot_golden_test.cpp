@@ -4,11 +4,14 @@
 // blocks of the page, compared with the flag they describe. Neither is edited to make a test pass:
 // a difference is a new layout.
 
+#include <burgee/attribute_key.hpp>
 #include <cctype>
+
 #include <fstream>
+#include <set>
 #include <sstream>
 
-#include "tests/shm/sample_flags.hpp"
+#include "tests/shm/targeting_flags.hpp"
 
 namespace burgee::test {
 namespace {
@@ -74,6 +77,58 @@ TEST(SnapshotGoldenTest, ReadsTheFrozenFile) {
 
 TEST(SnapshotGoldenTest, StillWritesTheFrozenFile) {
     EXPECT_EQ(snapshot_of(one_of_each()), bytes_of(read_text("tests/golden/snapshot_v1.bin")));
+}
+
+TEST(SnapshotGoldenTest, ReadsTheFrozenFileOfTargeting) {
+    const auto golden = bytes_of(read_text("tests/golden/snapshot_v1_targeting.bin"));
+    ASSERT_EQ(full_error(golden), ViewError::kNone) << describe(full_error(golden));
+    SnapshotView view;
+    ASSERT_EQ(SnapshotView::open(golden.data(), golden.size(), view), ViewError::kNone);
+    EXPECT_EQ(view.header().section_count, 16U);
+    EXPECT_EQ(view.flag_count(), 10U);
+    EXPECT_EQ(view.segment_count(), 2U);
+    const FlagRecord& models = must(view.find(hash64(std::string_view("models"))));
+    EXPECT_EQ(models.path, static_cast<std::uint8_t>(EvaluationPath::kFull));
+    EXPECT_EQ(models.value_type, static_cast<std::uint8_t>(ValueType::kString));
+    const TargetingRecord& targeting = must(view.targeting(models.targeting - 1U));
+    EXPECT_EQ(view.text(targeting.layer_name), "checkout");
+    EXPECT_EQ(targeting.layer_seed, 0x08c1d145dd6e8e74U);
+    const SlotRangeRecord* slots = view.slot_ranges(targeting.slots_first, 3);
+    EXPECT_EQ(must(slots).last, 2'499U);
+    EXPECT_EQ((&must(slots))[1].first, 5'000U);
+    ASSERT_EQ(targeting.rules_count, 3U);
+    const RuleRecord& staff = must(view.rules(targeting.rules_first, 3));
+    EXPECT_EQ(view.text(staff.name_offset, staff.name_size), "staff");
+    EXPECT_EQ(staff.serve, static_cast<std::uint8_t>(ServeKind::kVariant));
+    EXPECT_EQ(staff.variant, 1U);
+    EXPECT_EQ(staff.program_end, 2U);
+    const Instruction& first = must(view.program(targeting.program_first, 1));
+    EXPECT_EQ(first.operation, static_cast<std::uint8_t>(Operation::kTextIs));
+    EXPECT_EQ(first.attribute, attribute_key("staff"));
+    EXPECT_EQ(view.text(first.operand & 0xFFFFFFFFU, first.operand >> 32U), "true");
+    const FlagRecord& after = must(view.find(hash64(std::string_view("after"))));
+    const TargetingRecord& of_after = must(view.targeting(after.targeting - 1U));
+    ASSERT_EQ(of_after.requirements_count, 3U);
+    const RequirementRecord& last = must(view.requirements(of_after.requirements_first + 2U, 1));
+    EXPECT_EQ(last.flag_name_hash, models.name_hash);
+    EXPECT_EQ(view.text(last.variant_offset, last.variant_size), "treatment");
+}
+
+TEST(SnapshotGoldenTest, TheFrozenFileAsksEveryOperation) {
+    const auto golden = bytes_of(read_text("tests/golden/snapshot_v1_targeting.bin"));
+    SnapshotView view;
+    ASSERT_EQ(SnapshotView::open(golden.data(), golden.size(), view), ViewError::kNone);
+    std::set<int> operations;
+    const Instruction* program = view.program(0, view.instruction_count());
+    for (std::uint64_t number = 0; number < view.instruction_count(); ++number) {
+        operations.insert(program[number].operation);
+    }
+    EXPECT_EQ(operations.size(), kOperationCount);
+}
+
+TEST(SnapshotGoldenTest, StillWritesTheFrozenFileOfTargeting) {
+    EXPECT_EQ(snapshot_of(everything_of_targeting()),
+              bytes_of(read_text("tests/golden/snapshot_v1_targeting.bin")));
 }
 
 TEST(SnapshotGoldenTest, ThePageShowsWhatIsWritten) {
