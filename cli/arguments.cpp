@@ -48,6 +48,17 @@ Noun noun_named(const std::string& noun) {
                 {"burgee experiment list --status active",
                  "burgee experiment create --flag model_comparison --name models"}};
     }
+    if (noun == "segment") {
+        return {"Define audiences that many flags can name",
+                {"burgee segment list",
+                 "burgee segment put beta --constraints '[{\"attribute\": \"beta\", \"operator\": "
+                 "\"EXISTS\"}]'"}};
+    }
+    if (noun == "layer") {
+        return {"Give flags slots of their own, so that no unit is in two of them",
+                {"burgee layer show checkout",
+                 "burgee layer assign checkout --flag new_cart --percentage 25"}};
+    }
     assert(noun == "db");
     return {"Prepare the database", {"burgee db migrate --dry-run", "burgee db migrate"}};
 }
