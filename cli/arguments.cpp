@@ -20,8 +20,8 @@
 #include "cli/table.hpp"
 #include "cli/version.hpp"
 #include "shm/json_text.hpp"
-#include "sync/flag_text.hpp"
 #include "shm/suggestion.hpp"
+#include "sync/flag_text.hpp"
 
 namespace burgee::cli {
 namespace {
@@ -47,6 +47,17 @@ Noun noun_named(const std::string& noun) {
         return {"Plan, pause and complete experiments",
                 {"burgee experiment list --status active",
                  "burgee experiment create --flag model_comparison --name models"}};
+    }
+    if (noun == "segment") {
+        return {"Define audiences that many flags can name",
+                {"burgee segment list",
+                 "burgee segment put beta --constraints '[{\"attribute\": \"beta\", \"operator\": "
+                 "\"EXISTS\"}]'"}};
+    }
+    if (noun == "layer") {
+        return {"Give flags slots of their own, so that no unit is in two of them",
+                {"burgee layer show checkout",
+                 "burgee layer assign checkout --flag new_cart --percentage 25"}};
     }
     assert(noun == "db");
     return {"Prepare the database", {"burgee db migrate --dry-run", "burgee db migrate"}};
@@ -130,7 +141,8 @@ public:
         CLI::Option* option = app_.add_option(argument_.name, *target, help);
         option->required(argument_.is_required);
         if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
-            option->expected(1)->take_all();  // one value each time the option is given
+            // One value each time an option is given; a position takes all words that are left.
+            option->expected(argument_.name.starts_with("-") ? 1 : -1)->take_all();
         }
         if constexpr (std::is_same_v<Value, std::optional<double>>) {
             option->check([range = argument_.range](const std::string& text) {

@@ -55,6 +55,9 @@ struct Command {
 std::vector<Command> flag_commands();         // list, show, history, problems
 std::vector<Command> flag_change_commands();  // create, set, enable, disable, kill, ...
 std::vector<Command> rebucket_commands();     // flag rebucket
+std::vector<Command> lint_commands();         // flag lint
+std::vector<Command> segment_commands();      // list, show, put, delete
+std::vector<Command> layer_commands();        // list, show, create, assign, release, delete
 std::vector<Command> experiment_commands();
 std::vector<Command> results_commands();
 std::vector<Command> eval_commands();

@@ -11,6 +11,7 @@
 #include "cli/flag_lookup.hpp"
 #include "cli/flag_view.hpp"
 #include "cli/publication.hpp"
+#include "cli/publishability.hpp"
 #include "cli/table.hpp"
 #include "shm/json_text.hpp"
 
@@ -77,6 +78,23 @@ void report(const std::string& name, const std::string& done, const FlagWritten&
     warn(written, terminal);
 }
 
+/// Tries `change(FlagStore&)`, which gives a result, then does it in earnest unless it is only to
+/// be tried: a flag that could not be published is refused before anything is written.
+template <class Change>
+FlagWritten write_publishable(sync::PgSession& session, const Options& options, Change&& change) {
+    FlagStore trial(session, sync::WriteMode::kDryRun);
+    const std::string& name = options.flag.name;
+    FlagWritten tried = take_flag(session, change(trial), name);
+    if (tried.after) {
+        require_publishable(session, *tried.after);
+    }
+    if (options.is_dry) {
+        return tried;
+    }
+    FlagStore store(session);
+    return take_flag(session, change(store), name);
+}
+
 /// What every dry run ends with.
 ExitCode report_dry_run(const std::string& name, const FlagWritten& written,
                         const Terminal& terminal) {
@@ -90,8 +108,8 @@ ExitCode create_flag(const Options& options, Terminal& terminal) {
     const std::string& name = options.flag.name;
     const sync::FlagRow row = new_flag(options.flag);
     sync::PgSession session(database_options(terminal));
-    const FlagWritten written =
-        take(FlagStore(session, options.mode()).create(row, options.flag.why));
+    const FlagWritten written = write_publishable(
+        session, options, [&](FlagStore& store) { return store.create(row, options.flag.why); });
     for (const std::string& sentence : idle_options(options.flag, row.status)) {
         terminal.advise("warning: " + sentence);
     }
@@ -105,12 +123,12 @@ ExitCode create_flag(const Options& options, Terminal& terminal) {
 
 ExitCode set_flag(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    FlagStore store(session, options.mode());
     const std::string& name = options.flag.name;
-    const sync::FlagRow present = take_flag(session, store.show(name), name);
+    const sync::FlagRow present = take_flag(session, FlagStore(session).show(name), name);
     const sync::FlagEdit edit = edit_of(options.flag, present);
-    const FlagWritten written =
-        take_flag(session, store.update(name, edit, options.flag.why), name);
+    const FlagWritten written = write_publishable(session, options, [&](FlagStore& store) {
+        return store.update(name, edit, options.flag.why);
+    });
     for (const std::string& sentence :
          idle_options(options.flag, edit.status.value_or(present.status))) {
         terminal.advise("warning: " + sentence);
@@ -122,33 +140,48 @@ ExitCode set_flag(const Options& options, Terminal& terminal) {
     return ExitCode::kOk;
 }
 
-FlagWritten set_status(sync::PgSession& session, const Options& options, const char* status) {
+FlagWritten set_disabled(sync::PgSession& session, const Options& options) {
     sync::FlagEdit edit;
-    edit.status = status;
+    edit.status = "disabled";
     const std::string& name = options.flag.name;
     FlagStore store(session, options.mode());
     return take_flag(session, store.update(name, edit, options.flag.why), name);
 }
 
-ExitCode switch_flag(const Options& options, const char* status, Terminal& terminal) {
+ExitCode enable_flag(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    const FlagWritten written = set_status(session, options, status);
+    sync::FlagEdit edit;
+    edit.status = "enabled";
+    const FlagWritten written = write_publishable(session, options, [&](FlagStore& store) {
+        return store.update(options.flag.name, edit, options.flag.why);
+    });
     if (options.is_dry) {
         return report_dry_run(options.flag.name, written, terminal);
     }
-    report(options.flag.name, status, written, terminal);
+    report(options.flag.name, "enabled", written, terminal);
+    return ExitCode::kOk;
+}
+
+/// Nothing may stand in the way of switching off.
+ExitCode disable_flag(const Options& options, Terminal& terminal) {
+    sync::PgSession session(database_options(terminal));
+    const FlagWritten written = set_disabled(session, options);
+    if (options.is_dry) {
+        return report_dry_run(options.flag.name, written, terminal);
+    }
+    report(options.flag.name, "disabled", written, terminal);
     return ExitCode::kOk;
 }
 
 ExitCode kill_flag(const Options& options, Terminal& terminal) {
     if (options.is_dry) {
-        return switch_flag(options, "disabled", terminal);
+        return disable_flag(options, terminal);
     }
     const Publication publication(terminal.options().directory);
     sync::PgSession session(database_options(terminal));
     // The clock starts before the change is sent: the commit's own time belongs to the answer.
     const auto start = std::chrono::steady_clock::now();
-    const FlagWritten written = set_status(session, options, "disabled");
+    const FlagWritten written = set_disabled(session, options);
     const double timeout_seconds = options.timeout_seconds.value_or(kKillTimeoutSeconds);
     if (!publication.wait_for_revision(written.revision, timeout_seconds)) {
         throw Failure(ExitCode::kUnreachable,
@@ -192,9 +225,9 @@ ExitCode rollback_flag(const Options& options, Terminal& terminal) {
     if (options.to_revision) {
         to_revision = checked_revision(session, name, *options.to_revision);
     }
-    FlagStore store(session, options.mode());
-    const FlagWritten written =
-        take_flag(session, store.rollback(name, to_revision, options.flag.why), name);
+    const FlagWritten written = write_publishable(session, options, [&](FlagStore& store) {
+        return store.rollback(name, to_revision, options.flag.why);
+    });
     if (options.is_dry) {
         return report_dry_run(name, written, terminal);
     }
@@ -268,14 +301,11 @@ std::vector<Command> flag_change_commands() {
         named(*options, "enable", "Switches a flag on for everybody",
               {"burgee flag enable search.enhanced --why 'rollout complete'",
                "burgee flag enable search.enhanced -o json"},
-              {},
-              [options](Terminal& terminal) { return switch_flag(*options, "enabled", terminal); }),
-        named(
-            *options, "disable", "Switches a flag off",
-            {"burgee flag disable search.enhanced --why 'not ready'",
-             "burgee flag disable search.enhanced -o json"},
-            {},
-            [options](Terminal& terminal) { return switch_flag(*options, "disabled", terminal); }),
+              {}, run(enable_flag)),
+        named(*options, "disable", "Switches a flag off",
+              {"burgee flag disable search.enhanced --why 'not ready'",
+               "burgee flag disable search.enhanced -o json"},
+              {}, run(disable_flag)),
         named(*options, "kill", "Switches a flag off and waits until this host answers so",
               {"burgee flag kill search.enhanced --why 'latency alarm'",
                "burgee flag kill search.enhanced --timeout 2 -o json"},

@@ -11,7 +11,9 @@
 #include "cli/flag_view.hpp"
 #include "cli/instant.hpp"
 #include "cli/json_parts.hpp"
+#include "cli/problem_view.hpp"
 #include "cli/publication.hpp"
+#include "cli/publishability.hpp"
 #include "cli/record_view.hpp"
 #include "cli/table.hpp"
 #include "shm/json_text.hpp"
@@ -147,24 +149,12 @@ ExitCode show_problems(const Options& options, Terminal& terminal) {
         return show_host_problems(terminal);
     }
     sync::PgSession session(database_options(terminal));
-    const std::vector<FlagProblem> problems = take(sync::FlagStore(session).problems());
+    const std::vector<FlagProblem> problems = publication_problems(read_publication(session));
     if (problems.empty() && !terminal.is_json()) {
-        terminal.advise("no problems: every flag can be published");
+        terminal.advise("no problems: every flag and segment can be published");
         return ExitCode::kOk;
     }
-    ListView<FlagProblem> view;
-    view.columns = {{"FLAG"}, {"EFFECT"}, {"FIELD"}, {"PROBLEM"}};
-    view.name = [](const FlagProblem& problem) { return problem.flag; };
-    view.cells = [](const FlagProblem& problem) {
-        return std::vector<std::string>{problem.flag, problem.is_refused ? "refused" : "warning",
-                                        problem.field, problem.message};
-    };
-    view.write = [](JsonWriter& json, const FlagProblem& problem) {
-        json.begin_object().member("flag", problem.flag).member("field", problem.field);
-        json.member("message", problem.message).member("is_refused", problem.is_refused);
-        json.end_object();
-    };
-    print_list(terminal, problems, view);
+    print_list(terminal, problems, problem_list_view());
     return ExitCode::kOk;
 }
 
@@ -193,7 +183,7 @@ std::vector<Command> flag_commands() {
          [options](Terminal& terminal) { return show_history(*options, terminal); }},
         {"flag",
          "problems",
-         "Names the flags that hosts refuse or warn about, and why",
+         "Names the flags and segments that hosts refuse or warn about, and why",
          {"burgee flag problems", "burgee flag problems --host -o json"},
          {{"--host", &options->is_of_host,
            "what burgeed of this host reports, without the database"}},

@@ -2,6 +2,11 @@
 
 #include "cli/json_parts.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
+
 #include "cli/exit_code.hpp"
 #include "shm/json_text.hpp"
 
@@ -65,6 +70,61 @@ std::optional<std::string_view> inside_of(std::string_view text, char open, char
 
 std::string_view without_quotes(std::string_view text) {
     return inside_of(text, '"', '"').value_or(text);
+}
+
+char escaped_letter(char letter) {
+    constexpr std::string_view kLetters = "nrtbf";
+    constexpr std::string_view kMeanings = "\n\r\t\b\f";
+    const std::size_t position = kLetters.find(letter);
+    return position == std::string_view::npos ? letter : kMeanings[position];
+}
+
+constexpr std::uint32_t kReplacement = 0xFFFD;
+
+/// The number behind "\uXXXX" at the front of `text`, which loses it; kReplacement for odd digits.
+std::uint32_t take_unit(std::string_view& text) {
+    constexpr std::size_t kEscapeSize = 6;
+    std::uint32_t unit = kReplacement;
+    const std::string_view digits = text.substr(2, kEscapeSize - 2);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
+    text.remove_prefix(std::min(text.size(), kEscapeSize));
+    const bool is_read = error == std::errc{} && end == digits.data() + digits.size();
+    return is_read && digits.size() == kEscapeSize - 2 ? unit : kReplacement;
+}
+
+/// The same for a character, which may take two of them. Source: RFC 8259, section 7.
+std::uint32_t take_code_point(std::string_view& text) {
+    const std::uint32_t first = take_unit(text);
+    const bool is_first_half = first >= 0xD800 && first < 0xDC00;
+    if (is_first_half && text.starts_with("\\u")) {
+        const std::uint32_t second = take_unit(text);
+        return second >= 0xDC00 && second < 0xE000
+                   ? 0x10000 + ((first - 0xD800) << 10U) + (second - 0xDC00)
+                   : kReplacement;
+    }
+    return first >= 0xD800 && first < 0xE000 ? kReplacement : first;
+}
+
+void append_utf8(std::string& text, std::uint32_t code_point) {
+    const auto tail = [&](unsigned shift) {
+        text += static_cast<char>(0x80U | (code_point >> shift & 0x3FU));
+    };
+    if (code_point < 0x80) {
+        text += static_cast<char>(code_point);
+    } else if (code_point < 0x800) {
+        text += static_cast<char>(0xC0U | code_point >> 6U);
+        tail(0);
+    } else if (code_point < 0x10000) {
+        text += static_cast<char>(0xE0U | code_point >> 12U);
+        tail(6);
+        tail(0);
+    } else {
+        text += static_cast<char>(0xF0U | code_point >> 18U);
+        tail(12);
+        tail(6);
+        tail(0);
+    }
 }
 
 }  // namespace
@@ -131,12 +191,16 @@ std::string json_plain(std::string_view value) {
         return std::string(value);
     }
     std::string plain;
-    for (std::size_t position = 0; position < inside->size(); ++position) {
-        const bool is_escape = (*inside)[position] == '\\' && position + 1 < inside->size() &&
-                               (*inside)[position + 1] != 'u';
-        position += is_escape ? 1 : 0;
-        const char letter = (*inside)[position];
-        plain += is_escape && letter == 'n' ? '\n' : is_escape && letter == 't' ? '\t' : letter;
+    for (std::string_view rest = *inside; !rest.empty();) {
+        if (rest.front() != '\\' || rest.size() == 1) {
+            plain += rest.front();
+            rest.remove_prefix(1);
+        } else if (rest[1] == 'u') {
+            append_utf8(plain, take_code_point(rest));
+        } else {
+            plain += escaped_letter(rest[1]);
+            rest.remove_prefix(2);
+        }
     }
     return plain;
 }

@@ -34,7 +34,8 @@ std::optional<std::string> json_member(std::string_view text, std::string_view k
 /// Throws Failure kUsage when `text` is no object.
 std::string json_with(std::string_view text, std::string_view key, std::string_view value);
 
-/// A JSON string's text, escapes resolved except \uXXXX; any other value as it stands.
+/// A JSON string's text, escapes resolved; any other value as it stands. Half of a surrogate pair,
+/// which well-formed JSON does not have, becomes U+FFFD.
 std::string json_plain(std::string_view value);
 
 }  // namespace burgee::cli

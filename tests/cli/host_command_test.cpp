@@ -78,9 +78,41 @@ TEST_F(HostCommandTest, ExplainShowsTheBucketThatDecided) {
     }
     EXPECT_EQ(deciding_steps, 1U);
     const std::string text = ok({"explain", "models", "--user", "u-out"});
-    EXPECT_THAT(text, HasSubstr("answer  off, reason EXCLUDED"));
+    EXPECT_THAT(text, HasSubstr("answer      off, reason EXCLUDED\nexperiment  none is active\n"));
     EXPECT_THAT(text, HasSubstr("the unit is listed"));
     EXPECT_THAT(refused(3, {"explain", "modles"}), HasSubstr("did you mean \"models\"?"));
+}
+
+TEST_F(HostCommandTest, ExplainShowsWhatEachConstraintFound) {
+    ok({"segment", "put", "staff", "--constraints",
+        R"([{"attribute":"mail","operator":"STR_ENDS_WITH","values":["@x.org"]}])"});
+    ok({"flag", "create", "search", "--status", "gradual_rollout", "--segments",
+        R"({"requires":[{"flag":"always","enabled":true}],"rules":[)"
+        R"({"name":"grown","constraints":[{"attribute":"age","operator":"NUM_GTE","value":18}],)"
+        R"("serve":{"enabled":true}},)"
+        R"({"name":"staff","constraints":[{"segment":"staff"}],"serve":{"enabled":true}}]})"});
+    host_->publish();
+    // Neither a database nor a living daemon is needed.
+    const std::vector<std::string> words{"explain", "search", "--user", "u1",
+                                         "-a",      "age=old", "-a",    "mail=a@x.org",
+                                         "--dsn",   "host=/nonexistent"};
+    const auto answer = json(words);
+    EXPECT_EQ(answer["reason"].get_string().value(), "RULE_MATCH");
+    EXPECT_EQ(answer["questions"].get_array().size(), 3U);
+    const auto age = answer["questions"].at(0);
+    EXPECT_EQ(age["place"].get_string().value(), "rules[0]");
+    EXPECT_EQ(age["operator"].get_string().value(), "NUM_GTE");
+    EXPECT_EQ(age["constant"].get_int64().value(), 18);
+    EXPECT_EQ(age["value"].get_string().value(), "old");
+    EXPECT_TRUE(age["is_mistyped"].get_bool().value());
+    EXPECT_FALSE(age["holds"].get_bool().value());
+    EXPECT_EQ(answer["questions"].at(1)["segment"].get_string().value(), "staff");
+    EXPECT_EQ(answer["questions"].at(2)["depth"].get_uint64().value(), 1U);
+    const std::string text = ok(words);
+    EXPECT_THAT(text, HasSubstr("\"always\" answers on (STATIC), wanted on"));
+    EXPECT_THAT(text, HasSubstr("rules[1] \"staff\" matches and serves on"));
+    EXPECT_THAT(text, testing::ContainsRegex("\n  staff +mail +STR_ENDS_WITH +\"@x.org\" +"
+                                             "\"a@x.org\" +yes\n"));
 }
 
 TEST_F(HostCommandTest, EvalAndExplainAgree) {

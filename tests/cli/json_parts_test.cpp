@@ -38,6 +38,8 @@ TEST(JsonPartsTest, ReplacesOneKeyAndLeavesTheOthers) {
 
 TEST(JsonPartsTest, ShowsTextsPlainly) {
     EXPECT_EQ(json_plain(R"("a \"b\" \\ c")"), R"(a "b" \ c)");
+    EXPECT_EQ(json_plain(R"("\u0041\u00e9\u20ac\ud83d\ude00\n\/")"), "A\u00e9\u20ac\U0001F600\n/");
+    EXPECT_EQ(json_plain(R"("\ud83d x \u12")"), "\uFFFD x \uFFFD");
     EXPECT_EQ(json_plain("12.5"), "12.5");
 }
 
