@@ -20,8 +20,8 @@
 #include "cli/table.hpp"
 #include "cli/version.hpp"
 #include "shm/json_text.hpp"
-#include "sync/flag_text.hpp"
 #include "shm/suggestion.hpp"
+#include "sync/flag_text.hpp"
 
 namespace burgee::cli {
 namespace {
@@ -130,7 +130,8 @@ public:
         CLI::Option* option = app_.add_option(argument_.name, *target, help);
         option->required(argument_.is_required);
         if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
-            option->expected(1)->take_all();  // one value each time the option is given
+            // One value each time the option is given; as many words as there are without a name.
+            option->expected(argument_.name.starts_with("-") ? 1 : -1)->take_all();
         }
         if constexpr (std::is_same_v<Value, std::optional<double>>) {
             option->check([range = argument_.range](const std::string& text) {
