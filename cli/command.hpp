@@ -55,6 +55,7 @@ struct Command {
 std::vector<Command> flag_commands();         // list, show, history, problems
 std::vector<Command> flag_change_commands();  // create, set, enable, disable, kill, ...
 std::vector<Command> rebucket_commands();     // flag rebucket
+std::vector<Command> plan_commands();         // flag plan
 std::vector<Command> export_commands();       // flag export
 std::vector<Command> apply_commands();        // flag apply
 std::vector<Command> experiment_commands();
