@@ -3,6 +3,7 @@
 #include "cli/eval_stream.hpp"
 
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include <burgee/evaluate.hpp>
@@ -73,13 +74,14 @@ std::string answer_line(const SnapshotView& view, const sync::Question& question
 ExitCode answer_stream(const std::string& path, const std::function<const SnapshotView&()>& view,
                        const Terminal& terminal) {
     std::string block;
-    const SnapshotView* pinned = &view();
+    const SnapshotView* pinned = &view();  // now, so that an empty stream is told as well
+    bool is_pin_old = false;
     const auto send = [&] {
         if (!block.empty()) {
             terminal.print(block);
             block.clear();
-            pinned = &view();
         }
+        is_pin_old = true;  // not pinned anew here: the next question may be hours away
     };
     LineReader lines(path, send);
     sync::QuestionReader reader;
@@ -87,6 +89,9 @@ ExitCode answer_stream(const std::string& path, const std::function<const Snapsh
     std::string_view line;
     for (auto outcome = lines.next(line); outcome != LineReader::Outcome::kEnd;
          outcome = lines.next(line)) {
+        if (std::exchange(is_pin_old, false)) {
+            pinned = &view();
+        }
         sync::Question question;
         if (outcome == LineReader::Outcome::kTooLong) {
             question.complaint = "the line is longer than 1 MiB";

@@ -179,6 +179,29 @@ TEST_F(EvalStreamTest, ReadsALongStreamFromStdin) {
     EXPECT_EQ(lines_of(outcome.output).size(), 5000U);
 }
 
+TEST_F(EvalStreamTest, WhoeverWaitsForAnAnswerGetsItAndTheNextOneIsOfToday) {
+    ok({"flag", "create", "s.follow", "--status", "enabled"});
+    host_->publish();
+    host_->follow();
+    const std::string output = files_.path() + "/answers";
+    // The second question is asked when the first answer is there and the flag has been killed.
+    const ChildOutcome outcome = run_child(
+        {"/bin/sh", "-c",
+         "(echo '{\"flag\": \"s.follow\"}'; while [ ! -s " + output +
+             " ]; do sleep 0.01; done; " BURGEE_CLI_PROGRAM
+             " flag kill s.follow >&2; echo '{\"flag\": \"s.follow\"}') | " BURGEE_CLI_PROGRAM
+             " eval --jsonl > " +
+             output},
+        std::chrono::seconds(30),
+        {"BURGEE_DATABASE_DSN=" + postgres().dsn(), "BURGEE_SHM_DIRECTORY=" + directory()});
+    host_->stop_following();
+    EXPECT_EQ(outcome.exit.code, 0) << outcome.error;
+    const auto lines = lines_of(read_file(output));
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_THAT(lines[0], HasSubstr(R"("enabled":true)"));
+    EXPECT_THAT(lines[1], HasSubstr(R"("reason":"DISABLED")"));
+}
+
 TEST_F(EvalStreamTest, RefusesWhatMakesNoSense) {
     refused(2, {"eval"});
     refused(2, {"eval", "--jsonl", "-", "--user", "ada"});
