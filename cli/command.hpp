@@ -58,6 +58,9 @@ std::vector<Command> rebucket_commands();     // flag rebucket
 std::vector<Command> lint_commands();         // flag lint
 std::vector<Command> segment_commands();      // list, show, put, delete
 std::vector<Command> layer_commands();        // list, show, create, assign, release, delete
+std::vector<Command> plan_commands();         // flag plan
+std::vector<Command> export_commands();       // flag export
+std::vector<Command> apply_commands();        // flag apply
 std::vector<Command> experiment_commands();
 std::vector<Command> results_commands();
 std::vector<Command> eval_commands();

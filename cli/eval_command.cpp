@@ -1,4 +1,5 @@
-// burgee eval and burgee is-enabled: asks a flag as a service would, through the client.
+// burgee eval and burgee is-enabled: asks a flag as a service would, through the client; with
+// --jsonl a whole stream of questions.
 
 #include <memory>
 
@@ -6,7 +7,9 @@
 
 #include "cli/command.hpp"
 #include "cli/context_options.hpp"
+#include "cli/eval_stream.hpp"
 #include "cli/publication.hpp"
+#include "cli/snapshot_file.hpp"
 #include "cli/snapshot_flag.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
@@ -18,7 +21,13 @@ namespace {
 struct Options {
     std::string flag;
     ContextOptions context;
+    bool is_stream = false;
+    std::string file;  ///< a snapshot's
 };
+
+bool has_context(const ContextOptions& context) {
+    return context.user || context.session || !context.attributes.empty();
+}
 
 std::string evaluation_json(const Evaluation& answer, const std::string& flag) {
     JsonWriter json;
@@ -63,7 +72,39 @@ Evaluation evaluate_flag(const Snapshot& snapshot, const Options& options) {
     return answer;
 }
 
+/// Answers from the snapshot file, or from what is published at each moment.
+ExitCode eval_stream(const Options& options, Terminal& terminal) {
+    if (has_context(options.context)) {
+        throw Failure(ExitCode::kUsage, "with --jsonl every line brings its own context");
+    }
+    const std::string questions = options.flag.empty() ? "-" : options.flag;
+    if (!options.file.empty()) {
+        const SnapshotFile file(options.file);
+        return answer_stream(
+            questions, [&file]() -> const SnapshotView& { return file.view(); }, terminal);
+    }
+    const Publication publication(terminal.options().directory);
+    Snapshot snapshot;
+    return answer_stream(
+        questions,
+        [&]() -> const SnapshotView& {
+            snapshot = publication.snapshot();
+            return snapshot.view();
+        },
+        terminal);
+}
+
 ExitCode eval(const Options& options, Terminal& terminal) {
+    if (options.is_stream) {
+        return eval_stream(options, terminal);
+    }
+    if (options.flag.empty()) {
+        throw Failure(ExitCode::kUsage, "give the flag's name, or --jsonl for a stream of them");
+    }
+    if (!options.file.empty()) {
+        throw Failure(ExitCode::kUsage,
+                      "--file goes with --jsonl; burgee explain --file asks a snapshot file once");
+    }
     const Publication publication(terminal.options().directory);
     const Snapshot snapshot = publication.snapshot();
     const Evaluation answer = evaluate_flag(snapshot, options);
@@ -95,13 +136,25 @@ std::vector<Command> eval_commands() {
     for (Argument& argument : context_arguments(options->context)) {
         arguments.push_back(std::move(argument));
     }
+    std::vector<Argument> eval_arguments = arguments;
+    eval_arguments.front().help = "the flag's name; with --jsonl the file of questions, or -";
+    eval_arguments.front().is_required = false;
+    eval_arguments.push_back({"--jsonl", &options->is_stream,
+                              "answers lines of {\"flag\": ..., \"context\": {...}}, a line each"});
+    eval_arguments.push_back({"--file",
+                              &options->file,
+                              "with --jsonl: a snapshot file (default: the one that is announced)",
+                              false,
+                              {},
+                              {},
+                              true});
     return {
         {"",
          "eval",
          "Asks a flag as a service would",
          {"burgee eval model_comparison --user ada",
-          "burgee eval search.enhanced --session s-9 -a subscription_tier=pro -o json"},
-         arguments,
+          "burgee eval --jsonl questions.jsonl > answers.jsonl"},
+         std::move(eval_arguments),
          [options](Terminal& terminal) { return eval(*options, terminal); }},
         {"",
          "is-enabled",
