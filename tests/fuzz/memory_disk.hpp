@@ -1,7 +1,8 @@
 #pragma once
 
 // A disk that is nothing but files in memory, quick enough to be opened thousands of times a
-// second. Reserved room reads as zeros and takes no memory.
+// second. Reserved room reads as zeros and takes no memory; files show only a little of it, because
+// a recovery looks at every byte.
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +14,9 @@
 #include "daemon/spool/spool_disk.hpp"
 
 namespace burgee::fuzz {
+
+/// Room that a file has after allocate(), at most. Chosen by feel: some frames, and zeros.
+inline constexpr std::uint64_t kRoomShownMax = 16U << 10U;
 
 struct MemoryFile {
     std::vector<std::byte> bytes;
@@ -46,7 +50,7 @@ public:
     }
     int sync() override { return 0; }
     int allocate(std::uint64_t size_bytes) override {
-        file_->size = std::max(file_->size, size_bytes);
+        file_->size = std::max(file_->size, std::min(size_bytes, kRoomShownMax));
         return 0;
     }
     std::uint64_t size_bytes() const override { return file_->size; }
