@@ -6,6 +6,9 @@
 namespace burgee::daemon {
 namespace {
 
+/// No client counts this far in the life of a machine; below it, sums of numbers stay numbers.
+constexpr std::uint64_t kSeqMax = 1ULL << 63U;
+
 std::uint64_t end_of(const RefusalRecord& range) {
     return range.first_seq + range.count;
 }
@@ -25,6 +28,9 @@ std::size_t RefusalMemory::SessionHash::operator()(const SessionId& id) const {
 }
 
 void RefusalMemory::note(const RefusalRecord& refusal) {
+    if (refusal.first_seq > kSeqMax) {
+        return;  // made up
+    }
     const auto known = index_.find(refusal.session_id);
     if (known == index_.end()) {
         if (refusal.count != 0) {

@@ -31,7 +31,8 @@ class RefusalMemory {
 public:
     explicit RefusalMemory(std::size_t ranges_max) : ranges_max_(ranges_max) {}
 
-    /// Adds a range; what of it lies before the newest known number is known already.
+    /// Adds a range; what of it lies before the newest known number is known already. A range
+    /// beyond 2^63, which no client reaches, is nobody's and is ignored.
     void note(const RefusalRecord& refusal);
     /// The client knows what became of every number up to `decided_seq`.
     void forget_until(const SessionId& id, std::uint64_t decided_seq);

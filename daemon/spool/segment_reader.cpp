@@ -4,6 +4,7 @@
 #include <burgee/checksum.hpp>
 #include <cstring>
 
+#include "daemon/spool/event_sequence.hpp"
 #include "daemon/spool/mutations.hpp"
 
 namespace burgee::daemon {
@@ -19,7 +20,7 @@ static_assert(kWindowSize >= sizeof(SpoolFrameHeader) + kFramePayloadSizeMax);
 }  // namespace
 
 SegmentReader::SegmentReader(const SpoolFile& file, std::uint64_t salt, std::uint64_t end_offset)
-    : file_(file), salt_(salt), end_offset_(end_offset), window_(kWindowSize) {}
+    : file_(file), salt_(salt), end_offset_(end_offset) {}
 
 std::span<const std::byte> SegmentReader::bytes_at(std::uint64_t offset, std::size_t size_bytes) {
     if (offset > end_offset_ || size_bytes > end_offset_ - offset) {
@@ -38,6 +39,9 @@ std::span<const std::byte> SegmentReader::bytes_at(std::uint64_t offset, std::si
 void SegmentReader::fill_window(std::uint64_t offset, std::size_t size_bytes) {
     window_offset_ = offset;
     window_size_ = size_bytes;
+    if (window_.size() < size_bytes) {
+        window_.resize(size_bytes);  // at most kWindowSize; a small file needs no more than it has
+    }
     const std::span<std::byte> target = std::span(window_).first(size_bytes);
     std::size_t read_bytes = 0;
     if (file_.read(target, offset, &read_bytes) == 0) {
@@ -82,6 +86,10 @@ std::optional<FrameView> SegmentReader::frame_at(std::uint64_t offset) {
     frame.payload = bytes.first(size_bytes).subspan(sizeof(SpoolFrameHeader));
     if (!kMutateNoChecksum && hash64(frame.payload.data(), frame.payload.size(), salt_) !=
                                   frame.header.payload_checksum) {
+        return std::nullopt;
+    }
+    // Checksums tell of damage, not of who wrote: readers walk the events by their sizes.
+    if (!holds_its_events(frame.type(), frame.header.count, frame.payload)) {
         return std::nullopt;
     }
     return frame;

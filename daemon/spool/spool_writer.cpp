@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/spool/event_sequence.hpp"
 #include "daemon/spool/mutations.hpp"
 
 namespace burgee::daemon {
@@ -13,24 +14,6 @@ namespace {
 constexpr std::uint64_t kSessionsIntervalBytes = 8ULL << 20;
 /// Gaps written down with one group, 40 KiB of them; more wait for the next one.
 constexpr std::size_t kGapsInGroupMax = 1024;
-
-/// Whether `events` are `count` well-formed events and nothing else.
-bool is_event_sequence(std::span<const std::byte> events, std::uint32_t count) {
-    std::size_t offset = 0;
-    for (std::uint32_t index = 0; index < count; ++index) {
-        std::uint32_t size_bytes = 0;
-        if (events.size() - offset < kSpoolEventSizeMin) {
-            return false;
-        }
-        std::memcpy(&size_bytes, events.data() + offset, sizeof size_bytes);
-        if (size_bytes < kSpoolEventSizeMin || size_bytes % 8 != 0 ||
-            size_bytes > events.size() - offset) {
-            return false;
-        }
-        offset += size_bytes;
-    }
-    return offset == events.size();
-}
 
 }  // namespace
 

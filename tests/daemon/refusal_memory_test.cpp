@@ -33,6 +33,18 @@ Numbers numbers_of(const RefusalMemory& memory, std::uint64_t session) {
     return numbers;
 }
 
+TEST(RefusalMemoryTest, IgnoresNumbersThatNoClientReaches) {
+    RefusalMemory memory(1'000);
+    const std::uint64_t last = ~std::uint64_t{0};
+    for (const std::uint64_t first : {last, last - 10, last - daemon::kRefusalWindow}) {
+        memory.note({session_id(1), first, 5, 2});
+        EXPECT_EQ(memory.range_count(), 0U) << first;
+    }
+    memory.note({session_id(1), 7, 1, 2});
+    memory.note({session_id(1), last - 10, 0xFFFF'FFFF, 3});
+    EXPECT_EQ(numbers_of(memory, 1), (Numbers{{7, 2}}));
+}
+
 TEST(RefusalMemoryTest, HoldsWhatAModelHolds) {
     const std::uint32_t seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));
