@@ -11,7 +11,7 @@ packages_of() {
                 libsimdjson-dev libxxhash-dev libeigen3-dev libspdlog-dev libcli11-dev \
                 libtomlplusplus-dev
             ;;
-        test) echo libgtest-dev libgmock-dev systemd ;;
+        test) echo libgtest-dev libgmock-dev systemd clang-14 libclang-rt-14-dev ;;
         bench) echo libgtest-dev libgmock-dev libbenchmark-dev ;;
         *) echo "packages.sh: unknown group '$1'" >&2; return 1 ;;
     esac
