@@ -47,6 +47,16 @@ std::string date_text(std::int64_t unix_ms) {
     return text;
 }
 
+/// The text behind packed_text().
+std::string unpacked_text(std::uint64_t packed) {
+    const std::uint64_t size = packed >> 56U;
+    std::string text;
+    for (std::uint64_t index = 0; index < size && index < kPackedTextSizeMax; ++index) {
+        text += static_cast<char>(packed >> (8 * index) & 0xFFU);
+    }
+    return text;
+}
+
 }  // namespace
 
 bool is_operator(const Instruction& instruction, Operator wanted) {
@@ -74,7 +84,12 @@ void take_constant(const SnapshotView& view, const Instruction& instruction,
             question.constant =
                 view.text(instruction.operand & 0xFFFFFFFFU, instruction.operand >> 32U);
             break;
+        case Operation::kShortTextIs:
+            question.constant_kind = ConstantKind::kText;
+            question.constant = unpacked_text(instruction.operand);
+            break;
         case Operation::kTextIn:
+        case Operation::kShortTextIn:
             question.constant_kind = ConstantKind::kSet;
             question.constant = std::to_string(instruction.count);
             break;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "shm/json_text.hpp"
+#include "shm/rule_program.hpp"
 
 namespace burgee {
 namespace {
@@ -159,6 +160,25 @@ ConditionSizes sizes_of(const FlagDefinition& flag) {
     return sizes;
 }
 
+std::array<Limit, 5> limits_of(const ConditionSizes& sizes, const char* field) {
+    return {Limit{field, sizes.depth, kConditionDepthMax, "levels of any, all and not"},
+            Limit{field, sizes.name_size, kAttributeNameSizeMax, "bytes in an attribute's name"},
+            Limit{field, sizes.value_size, kListedTextSizeMax, "bytes in one value"},
+            Limit{field, sizes.set_entries, kSetEntryCountMax, "values in all lists"},
+            Limit{field, sizes.strings_size, kFlagStringsSizeMax, "bytes of text"}};
+}
+
+/// Whether slots are in order, apart and of the layer: readers halve the ranges.
+bool are_slots_sound(const std::vector<SlotRange>& slots) {
+    for (std::size_t number = 0; number < slots.size(); ++number) {
+        if (slots[number].first > slots[number].last || slots[number].last >= kLayerSlotCount ||
+            (number > 0 && slots[number - 1].last >= slots[number].first)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// Audience, rules, requires and layer; a disabled flag is stored without them.
 std::optional<FlagProblem> check_targeting(const FlagDefinition& flag) {
     const ConditionSizes sizes = sizes_of(flag);
@@ -166,14 +186,16 @@ std::optional<FlagProblem> check_targeting(const FlagDefinition& flag) {
     const std::array limits{
         Limit{"segments.rules", flag.rules.size(), kRuleCountMax, "rules"},
         Limit{"segments.requires", flag.requirements.size(), kRequirementCountMax, "flags"},
-        Limit{"segments.layer", slot_ranges, kSlotRangeCountMax, "ranges of slots"},
-        Limit{"segments", sizes.depth, kConditionDepthMax, "levels of any, all and not"},
-        Limit{"segments", sizes.name_size, kAttributeNameSizeMax, "bytes in an attribute's name"},
-        Limit{"segments", sizes.value_size, kListedTextSizeMax, "bytes in one value"},
-        Limit{"segments", sizes.set_entries, kSetEntryCountMax, "values in all lists"},
-        Limit{"segments", sizes.strings_size, kFlagStringsSizeMax, "bytes of text"}};
+        Limit{"segments.layer", slot_ranges, kSlotRangeCountMax, "ranges of slots"}};
     if (auto problem = check_all(flag, limits)) {
         return problem;
+    }
+    if (auto problem = check_all(flag, limits_of(sizes, "segments"))) {
+        return problem;
+    }
+    if (flag.layer && !are_slots_sound(flag.layer->slots)) {
+        return problem_of(flag, "segments.layer",
+                          "its slots are out of order or beyond the layer: assign them anew");
     }
     for (std::size_t number = 0; number < flag.rules.size(); ++number) {
         const Rule& rule = flag.rules[number];
@@ -207,6 +229,19 @@ std::optional<FlagProblem> check_targeting(const FlagDefinition& flag) {
 }
 
 }  // namespace
+
+std::optional<FlagProblem> check_limits(const SegmentDefinition& segment) {
+    FlagDefinition named;  // what limits are reported of
+    named.name = segment_label(segment.name);
+    ConditionSizes sizes;
+    measure(segment.constraints, 1, sizes);
+    if (segment.name.empty() || segment.name.size() > kSegmentNameSizeMax) {
+        return problem_of(named, "name",
+                          "has " + std::to_string(segment.name.size()) + " bytes: 1 to " +
+                              std::to_string(kSegmentNameSizeMax) + " are possible");
+    }
+    return check_all(named, limits_of(sizes, "constraints"));
+}
 
 std::optional<FlagProblem> check_limits(const FlagDefinition& flag) {
     if (flag.name.empty()) {

@@ -121,7 +121,7 @@ FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const OwnPartCo
     slot = is_new ? nullptr : &slots_[keys_[position].slot];
     const std::uint64_t old_size = is_new ? 0 : slot->counts.size_bytes();
     const std::uint64_t size = counts.size_bytes();
-    if (totals_.size_bytes() - old_size > kPartsSizeMax - size) {
+    if (size > kPartsSizeMax || totals_.size_bytes() - old_size > kPartsSizeMax - size) {
         return Refusal::kTooManyBytes;
     }
     if (is_new && keys_.size() >= kFlagCountMax) {

@@ -10,6 +10,7 @@
 #include <burgee/checksum.hpp>
 #include <burgee/text_match.hpp>
 
+#include "shm/flag_limits.hpp"
 #include "shm/json_text.hpp"
 #include "shm/regex_compiler.hpp"
 
@@ -271,11 +272,23 @@ void ProgramWriter::compile_pattern(const Condition& condition, const ConditionP
     const std::string& pattern = condition.values.front();
     const auto key = std::pair(condition.is_case_insensitive, pattern);
     auto known = patterns_.find(key);
+    if (known == patterns_.end() && (problem_ || patterns_.size() >= kPatternCountMax)) {
+        refuse({&place, "value"}, "is pattern number " + std::to_string(patterns_.size() + 1) +
+                                      ", at most " + std::to_string(kPatternCountMax) +
+                                      " are possible: join them with |");
+        return;
+    }
     if (known == patterns_.end()) {
         const auto words =
             compile_regex(pattern, {.is_case_insensitive = condition.is_case_insensitive});
         if (!words) {
             refuse({&place, "value"}, words.error());
+            return;
+        }
+        if (words->size() > kTableWordCountMax - parts_.tables.size()) {
+            refuse({&place, "value"}, "makes the tables of all patterns larger than " +
+                                          std::to_string(kTableWordCountMax) +
+                                          " words: simplify it");
             return;
         }
         const auto first = static_cast<std::uint32_t>(parts_.tables.size());

@@ -96,7 +96,11 @@ std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const Refere
     }
     const auto can_be_refused = [&](std::uint64_t node) {
         const auto found = changed.find(node);
-        return found != changed.end() && !found->second.empty() && !refused.contains(node);
+        if (found == changed.end() || found->second.empty() || refused.contains(node)) {
+            return false;
+        }
+        const auto before = present.find(node);  // what changes nothing is at no fault
+        return before == present.end() || before->second != found->second;
     };
     for (;;) {
         const auto depths = depths_of(edges);

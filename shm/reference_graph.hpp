@@ -22,9 +22,10 @@ enum class ReferenceFault : std::uint8_t {
 /// that are at fault, and looks again with their present edges in force.
 ///
 /// @param present    edges in force
-/// @param changed    edges that nodes would have instead; empty for a node that goes away
+/// @param changed    edges that nodes would have instead; empty for a node that goes away. A node
+///                   whose edges are the present ones is never refused.
 /// @return           refused nodes, each with the fault that was found first
-/// Cost: linear in all edges a round; one round when nothing is at fault.
+/// Cost: linear in all edges when nothing is at fault; else once more for each level of what is.
 std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const ReferenceEdges& present,
                                                                     const ReferenceEdges& changed,
                                                                     std::uint32_t depth_max);

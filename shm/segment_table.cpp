@@ -1,13 +1,29 @@
 #include "shm/segment_table.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include <burgee/checksum.hpp>
 
+#include "shm/flag_limits.hpp"
 #include "shm/rule_program.hpp"
 
 namespace burgee {
 namespace {
+
+using Forms = std::unordered_map<std::uint64_t, const CompiledSegment*>;
+
+/// The most steps that asking a segment can take, segments inside included.
+std::uint64_t most_steps(const CompiledSegment& segment, const Forms& forms, std::uint32_t depth) {
+    std::uint64_t steps = segment.instructions.size();
+    for (const std::uint64_t named : segments_named_by(segment.instructions)) {
+        const auto found = forms.find(named);
+        if (found != forms.end() && depth > 0 && steps <= kStepCountMax) {
+            steps += most_steps(*found->second, forms, depth - 1);
+        }
+    }
+    return steps;
+}
 
 std::string_view name_of(const CompiledSegment& segment) {
     return std::string_view(segment.strings)
@@ -36,6 +52,11 @@ void SegmentTable::apply(const FlagChanges& changes) {
     for (const std::string& name : changes.removed_segments) {
         mark_gone(name);
     }
+    for (const std::string& name : changes.refused_segments) {
+        problems_.erase(name);  // whoever read the bad row tells what is wrong with it
+        waiting_.erase(name);   // an older form must not come into force after a newer one
+        mark_present(name);
+    }
     // Those that waited for others are tried again with whatever changed.
     std::map<std::string, SegmentDefinition> tried = std::exchange(waiting_, {});
     for (const SegmentDefinition& segment : changes.segments) {
@@ -44,20 +65,23 @@ void SegmentTable::apply(const FlagChanges& changes) {
     std::map<std::string, CompiledSegment> candidates;
     for (auto& [name, segment] : tried) {
         problems_.erase(name);
+        mark_present(name);
         CompiledSegment compiled;
-        if (segment.name.empty() || segment.name.size() > kSegmentNameSizeMax) {
-            refuse(segment, "name",
-                   "has " + std::to_string(segment.name.size()) + " bytes: 1 to " +
-                       std::to_string(kSegmentNameSizeMax) + " are possible");
-        } else if (auto problem = compile_segment(segment, compiled)) {
+        if (auto problem = check_limits(segment)) {
+            problems_[name] = std::move(*problem);
+        } else if (problem = compile_segment(segment, compiled); problem) {
             problems_[name] = std::move(*problem);
         } else {
             waiting_[name] = std::move(segment);  // until it is taken below
             candidates.emplace(name, std::move(compiled));
         }
     }
-    refuse_missing(candidates);
-    refuse_faulty(candidates);
+    for (std::size_t count = candidates.size() + 1; count != candidates.size();) {
+        count = candidates.size();  // what one check refuses may be what another one counted on
+        refuse_missing(candidates);
+        refuse_faulty(candidates);
+        refuse_oversized(candidates);
+    }
     for (auto& [name, compiled] : candidates) {
         const std::uint64_t name_hash = compiled.record.name_hash;
         Entry& entry = entries_[name_hash];
@@ -66,15 +90,20 @@ void SegmentTable::apply(const FlagChanges& changes) {
         entry = {std::move(compiled), false};
         waiting_.erase(name);
     }
+    if (!tried.empty()) {
+        count_steps();
+    }
 }
 
 void SegmentTable::refuse_missing(std::map<std::string, CompiledSegment>& candidates) {
-    const auto may_be_named = [&](std::uint64_t name_hash) {
-        return is_there(name_hash) || std::ranges::any_of(candidates, [&](const auto& candidate) {
-                   return candidate.second.record.name_hash == name_hash;
-               });
-    };
     for (bool has_changed = true; has_changed;) {  // at most once for each candidate
+        std::unordered_set<std::uint64_t> coming;
+        for (const auto& [name, compiled] : candidates) {
+            coming.insert(compiled.record.name_hash);
+        }
+        const auto may_be_named = [&](std::uint64_t name_hash) {
+            return is_there(name_hash) || coming.contains(name_hash);
+        };
         has_changed = std::erase_if(candidates, [&](const auto& candidate) {
                           const auto named = segments_named_by(candidate.second.instructions);
                           if (std::ranges::all_of(named, may_be_named)) {
@@ -93,7 +122,8 @@ void SegmentTable::refuse_faulty(std::map<std::string, CompiledSegment>& candida
     for (const auto& [name, compiled] : candidates) {
         changed[compiled.record.name_hash] = segments_named_by(compiled.instructions);
     }
-    const auto faults = faulty_references(edges_, changed, kSegmentDepthMax);
+    // A chain of n segments has n - 1 references.
+    const auto faults = faulty_references(edges_, changed, kSegmentDepthMax - 1);
     std::erase_if(candidates, [&](const auto& candidate) {
         const auto fault = faults.find(candidate.second.record.name_hash);
         if (fault == faults.end()) {
@@ -106,6 +136,49 @@ void SegmentTable::refuse_faulty(std::map<std::string, CompiledSegment>& candida
                          std::to_string(kSegmentDepthMax) + " deep: flatten them");
         return true;
     });
+}
+
+/// Those that are too many, too large, or could take more steps than a question has.
+void SegmentTable::refuse_oversized(std::map<std::string, CompiledSegment>& candidates) {
+    Forms forms;
+    for (const auto& [name_hash, entry] : entries_) {
+        forms[name_hash] = &entry.compiled;
+    }
+    for (const auto& [name, compiled] : candidates) {
+        forms[compiled.record.name_hash] = &compiled;
+    }
+    std::uint64_t size = 0;
+    for (const auto& [name_hash, compiled] : forms) {
+        size += compiled->counts().size_bytes();
+    }
+    std::erase_if(candidates, [&](const auto& candidate) {
+        const std::uint64_t own_size = candidate.second.counts().size_bytes();
+        std::string message;
+        if (forms.size() > kSegmentCountMax) {
+            message = "there are already " + std::to_string(kSegmentCountMax) + " segments";
+        } else if (size > kSegmentsSizeMax) {
+            message = "all segments together have more than " + std::to_string(kSegmentsSizeMax) +
+                      " bytes: shorten some";
+        } else if (most_steps(candidate.second, forms, kSegmentDepthMax) > kStepCountMax) {
+            message = "could take more than " + std::to_string(kStepCountMax) +
+                      " steps with the segments inside: flatten them";
+        } else {
+            return false;
+        }
+        size -= own_size;
+        forms.erase(candidate.second.record.name_hash);
+        refuse(waiting_.at(candidate.first), "constraints", std::move(message));
+        return true;
+    });
+}
+
+std::uint64_t SegmentTable::steps_of(const std::vector<Instruction>& instructions) const {
+    std::uint64_t steps = instructions.size();
+    for (const std::uint64_t named : segments_named_by(instructions)) {
+        const auto found = steps_.find(named);
+        steps += found == steps_.end() ? 0 : found->second;
+    }
+    return steps;
 }
 
 void SegmentTable::refuse(const SegmentDefinition& segment, std::string field,
@@ -122,6 +195,15 @@ void SegmentTable::mark_gone(const std::string& name) {
     if (found != entries_.end() && !found->second.is_gone) {
         found->second.is_gone = true;
         ++gone_count_;
+    }
+}
+
+/// The row of a segment is there again, whatever is wrong with it.
+void SegmentTable::mark_present(const std::string& name) {
+    const auto found = entries_.find(hash64(name));
+    if (found != entries_.end() && found->second.is_gone) {
+        found->second.is_gone = false;
+        --gone_count_;
     }
 }
 
@@ -148,6 +230,17 @@ void SegmentTable::drop_unused(const std::unordered_set<std::uint64_t>& named_by
 bool SegmentTable::is_there(std::uint64_t name_hash) const {
     const auto found = entries_.find(name_hash);
     return found != entries_.end() && !found->second.is_gone;
+}
+
+void SegmentTable::count_steps() {
+    Forms forms;
+    for (const auto& [name_hash, entry] : entries_) {
+        forms[name_hash] = &entry.compiled;
+    }
+    steps_.clear();
+    for (const auto& [name_hash, entry] : entries_) {
+        steps_[name_hash] = most_steps(entry.compiled, forms, kSegmentDepthMax);
+    }
 }
 
 PartCounts SegmentTable::totals() const {

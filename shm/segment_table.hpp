@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -39,6 +40,9 @@ public:
     bool is_there(std::uint64_t name_hash) const;
     bool has_gone_ones() const { return gone_count_ > 0; }
 
+    /// The most steps that a program takes, with those of the segments it asks for.
+    std::uint64_t steps_of(const std::vector<Instruction>& instructions) const;
+
     const Entries& entries() const { return entries_; }
     /// Parts of all segments together.
     PartCounts totals() const;
@@ -47,16 +51,19 @@ public:
     std::vector<FlagProblem> problems() const;
 
 private:
-    void take(const SegmentDefinition& segment);
     void refuse_faulty(std::map<std::string, CompiledSegment>& candidates);
     void refuse_missing(std::map<std::string, CompiledSegment>& candidates);
+    void refuse_oversized(std::map<std::string, CompiledSegment>& candidates);
+    void count_steps();
+    void mark_present(const std::string& name);
     void refuse(const SegmentDefinition& segment, std::string field, std::string message);
     void mark_gone(const std::string& name);
 
     Entries entries_;
     ReferenceEdges edges_;  ///< of the entries in force
     std::map<std::string, FlagProblem> problems_;
-    std::map<std::string, SegmentDefinition> waiting_;  ///< refused for what others are
+    std::map<std::string, SegmentDefinition> waiting_;        ///< refused for what others are
+    std::unordered_map<std::uint64_t, std::uint64_t> steps_;  ///< the most that each entry takes
     std::size_t gone_count_ = 0;
 };
 

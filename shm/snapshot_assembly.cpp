@@ -51,7 +51,11 @@ public:
           segments_(segments),
           active_(active),
           bucket_count_(index_bucket_count_for(flags)),
-          image_(sections()) {}
+          image_(sections()) {
+        for (const auto& [name_hash, entry] : segments.entries()) {
+            segment_hashes_.push_back(name_hash);
+        }
+    }
 
     std::vector<std::byte> run(SnapshotHeader header) && {
         take_sections();
@@ -248,10 +252,10 @@ private:
     }
 
     std::uint64_t segment_number(std::uint64_t name_hash) const {
-        const SegmentTable::Entries& entries = segments_.entries();
-        const auto found = entries.find(name_hash);
-        assert(found != entries.end() && "the builder keeps what flags name");
-        return static_cast<std::uint64_t>(std::distance(entries.begin(), found));
+        const auto found = std::ranges::lower_bound(segment_hashes_, name_hash);
+        assert(found != segment_hashes_.end() && *found == name_hash &&
+               "the builder keeps what flags name");
+        return static_cast<std::uint64_t>(found - segment_hashes_.begin());
     }
 
     /// Number + 1 of the flag's experiment; both lists ascend, so one pass serves all flags.
@@ -280,6 +284,7 @@ private:
 
     const FlagTable& flags_;
     const SegmentTable& segments_;
+    std::vector<std::uint64_t> segment_hashes_;  ///< ascending, as their records stand
     std::span<const ActiveExperiment> active_;
     std::uint64_t bucket_count_;
     SnapshotImage image_;

@@ -44,9 +44,10 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
     for (const std::vector<std::string>* names : {&given.removed, &given.refused}) {
         for (const std::string& name : *names) {
             waiting_.erase(name);
+            flag_problems_.erase(name);  // of a bad row its reader tells what is wrong
         }
     }
-    const bool has_waiting = !given.is_full && !waiting_.empty();
+    const bool has_waiting = !given.is_full && !waiting_.empty() && may_end_waiting(given);
     const FlagChanges retried = has_waiting ? with_waiting(given) : FlagChanges{};
     const FlagChanges& changes = has_waiting ? retried : given;
     find_faults(changes);

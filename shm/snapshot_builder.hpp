@@ -86,6 +86,9 @@ private:
     void find_faults(const FlagChanges& changes);
     std::optional<FlagProblem> reference_problem(const FlagDefinition& flag,
                                                  std::uint64_t name_hash) const;
+    std::optional<FlagProblem> missing_segment(const FlagDefinition& flag) const;
+    std::vector<std::uint64_t> requirers_gone(const FlagChanges& changes) const;
+    bool may_end_waiting(const FlagChanges& changes) const;
     void remember_requirements(const FlagTable::Slot& slot);
     std::vector<FlagProblem> unmet_requirements() const;
     void apply_increment(const FlagChanges& changes);

@@ -1,5 +1,6 @@
 // The part of SnapshotBuilder that looks after what flags say of each other and of segments.
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -54,10 +55,15 @@ FlagChanges SnapshotBuilder::with_waiting(const FlagChanges& changes) const {
 /// Which changed flags would require each other in circles, or too deep.
 void SnapshotBuilder::find_faults(const FlagChanges& changes) {
     ReferenceEdges changed;
+    for (const std::uint64_t gone : requirers_gone(changes)) {
+        changed[gone] = {};
+    }
     for (const FlagDefinition& flag : changes.changed) {
         const std::uint64_t name_hash = hash64(flag.name);
         const bool has_some = !flag.requirements.empty() && flag.status != Status::kDisabled;
-        if (has_some || requirements_.contains(name_hash)) {
+        const bool counts = has_some || requirements_.contains(name_hash);
+        // A form that is refused for another reason leaves the present edges in force.
+        if (counts && !compiler_.compile(flag, name_hash) && !missing_segment(flag)) {
             std::vector<std::uint64_t>& targets = changed[name_hash];
             targets.clear();  // of two rows with one name the last counts
             for (std::size_t number = 0; has_some && number < flag.requirements.size(); ++number) {
@@ -84,8 +90,24 @@ std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefiniti
                                                  "flags out of the circle"
                                                : "makes a chain of more than " +
                                                      std::to_string(kRequirementDepthMax) +
-                                                     " flags: shorten it"};
+                                                     " requirements: shorten it"};
     }
+    if (auto problem = missing_segment(flag)) {
+        return problem;
+    }
+    const std::uint64_t steps = segments_.steps_of(compiler_.compiled().instructions);
+    if (steps > kStepCountMax) {
+        return FlagProblem{.flag = flag.name,
+                           .field = "segments",
+                           .message = "could take " + std::to_string(steps) + " steps, at most " +
+                                      std::to_string(kStepCountMax) +
+                                      " are possible: name smaller segments, or fewer"};
+    }
+    return std::nullopt;
+}
+
+/// What is wrong when the flag that was just compiled names a segment that does not exist.
+std::optional<FlagProblem> SnapshotBuilder::missing_segment(const FlagDefinition& flag) const {
     for (const std::uint64_t segment : segments_named_by(compiler_.compiled().instructions)) {
         if (!segments_.is_there(segment)) {
             return FlagProblem{.flag = flag.name,
@@ -96,6 +118,46 @@ std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefiniti
         }
     }
     return std::nullopt;
+}
+
+/// Flags with requirements that the changes take away.
+std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(const FlagChanges& changes) const {
+    std::vector<std::uint64_t> gone;
+    for (const std::string& name : changes.removed) {
+        if (requirements_.contains(hash64(name))) {
+            gone.push_back(hash64(name));
+        }
+    }
+    if (!changes.is_full) {
+        return gone;
+    }
+    std::unordered_set<std::uint64_t> kept;
+    for (const std::string& name : changes.refused) {
+        kept.insert(hash64(name));
+    }
+    for (const FlagDefinition& flag : changes.changed) {
+        kept.insert(hash64(flag.name));
+    }
+    for (const auto& [name_hash, targets] : requirements_) {
+        if (!kept.contains(name_hash)) {
+            gone.push_back(name_hash);
+        }
+    }
+    return gone;
+}
+
+/// Whether anything changed that a waiting flag may have waited for.
+bool SnapshotBuilder::may_end_waiting(const FlagChanges& changes) const {
+    if (!changes.segments.empty() || !changes.removed_segments.empty()) {
+        return true;
+    }
+    const auto refers = [this](const std::string& name) {
+        return waiting_.contains(name) || requirements_.contains(hash64(name));
+    };
+    return std::ranges::any_of(changes.removed, refers) ||
+           std::ranges::any_of(changes.changed, [&](const FlagDefinition& flag) {
+               return !flag.requirements.empty() || refers(flag.name);
+           });
 }
 
 void SnapshotBuilder::remember_requirements(const FlagTable::Slot& slot) {

@@ -68,8 +68,11 @@ std::vector<std::string> texts_of(const object& segments, std::string_view key,
         const std::string place = field_of(key) + "[" + std::to_string(texts.size()) + "]";
         std::string_view text;
         std::int64_t number = 0;
+        std::uint64_t natural = 0;
         if (item.get(number) == simdjson::SUCCESS) {
             texts.push_back(std::to_string(number));  // 42 and "42" are one unit
+        } else if (item.get(natural) == simdjson::SUCCESS) {
+            texts.push_back(std::to_string(natural));
         } else if (item.get(text) != simdjson::SUCCESS || text.empty() ||
                    text.size() > bounds.size_max) {
             problems.refuse(place, "is not a text of 1 to " + std::to_string(bounds.size_max) +

@@ -105,7 +105,7 @@ TEST(SnapshotGoldenTest, ReadsTheFrozenFileOfTargeting) {
     const Instruction& first = must(view.program(targeting.program_first, 1));
     EXPECT_EQ(first.operation, static_cast<std::uint8_t>(Operation::kTextIs));
     EXPECT_EQ(first.attribute, attribute_key("staff"));
-    EXPECT_EQ(view.text(first.operand & 0xFFFFFFFFU, first.operand >> 32U), "true");
+    EXPECT_EQ(view.text(first.operand & 0xFFFFFFFFU, first.operand >> 32U), "engineering");
     const FlagRecord& after = must(view.find(hash64(std::string_view("after"))));
     const TargetingRecord& of_after = must(view.targeting(after.targeting - 1U));
     ASSERT_EQ(of_after.requirements_count, 3U);

@@ -4,6 +4,10 @@
 
 #include <burgee/regex_match.hpp>
 
+#include <algorithm>
+#include <random>
+
+#include "tests/shm/random_seed.hpp"
 #include "tests/shm/sample_flags.hpp"
 
 namespace burgee::test {
@@ -63,6 +67,26 @@ protected:
         EXPECT_EQ(found->field, field);
         EXPECT_NE(found->message.find(part), std::string::npos) << found->message;
     }
+    /// Follows every requirement for more levels than are allowed.
+    void expect_no_circle() const {
+        for (std::uint64_t number = 0; number < view_.flag_count(); ++number) {
+            EXPECT_LE(depth_of(*view_.flag(number), 0), kRequirementDepthMax);
+        }
+    }
+    std::uint32_t depth_of(const FlagRecord& flag, std::uint32_t depth) const {
+        const TargetingRecord* targeting =
+            flag.targeting == 0 ? nullptr : view_.targeting(flag.targeting - 1);
+        std::uint32_t deepest = depth;
+        for (std::uint32_t number = 0; targeting != nullptr && depth <= kRequirementDepthMax &&
+                                       number < targeting->requirements_count;
+             ++number) {
+            const RequirementRecord* requirement =
+                view_.requirements(targeting->requirements_first + number, 1);
+            const FlagRecord* next = view_.find(must(requirement).flag_name_hash);
+            deepest = std::max(deepest, next == nullptr ? depth + 1 : depth_of(*next, depth + 1));
+        }
+        return deepest;
+    }
     FlagDefinition flag(const std::string& name, std::uint64_t revision = 1) const {
         FlagDefinition flag = flag_of(name, Status::kEnabled);
         flag.revision = revision;
@@ -92,9 +116,9 @@ TEST_F(TargetingBuilderTest, NamesThePlaceOfABadPatternAndKeepsTheLastForm) {
 
 TEST_F(TargetingBuilderTest, StoresEqualListsAndPatternsOnce) {
     FlagDefinition flag = this->flag("f");
-    const std::vector<std::string> ids{"a", "b", "c"};
+    const std::vector<std::string> ids{"user-one", "user-two", "user-three"};
     flag.include = ids;
-    flag.audience = {is_in("user_id", ids), is_in("owner", {"c", "b", "a", "a"}),
+    flag.audience = {is_in("user_id", ids), is_in("owner", {"user-three", "user-two", "user-one", "user-one"}),
                      matches("mail", "@x[.]com$"), matches("other", "@x[.]com$")};
     change({flag});
     EXPECT_EQ(view_.set_entry_count(), 3U);
@@ -233,6 +257,172 @@ TEST_F(TargetingBuilderTest, AThousandRulesWork) {
     change({flag});
     EXPECT_EQ(published("f"), 1U);
     EXPECT_EQ(view_.rule_count(), 1000U);
+}
+
+TEST_F(TargetingBuilderTest, WhoNamesAMemberOfACircleWaitsWithIt) {
+    change({},
+           {{"x", 1, {in_segment("y")}}, {"y", 1, {in_segment("z")}}, {"z", 1, {in_segment("y")}}});
+    EXPECT_EQ(view_.segment_count(), 0U);
+    change({}, {{"z", 2, {}}});
+    EXPECT_EQ(view_.segment_count(), 3U);
+    EXPECT_TRUE(builder_.problems().empty());
+}
+
+TEST_F(TargetingBuilderTest, EightSegmentsInAChainWorkAndNineAreRefused) {
+    std::vector<SegmentDefinition> chain;
+    for (int number = 0; number < 9; ++number) {
+        const bool is_last = number == 8;
+        chain.push_back(
+            {"s" + std::to_string(number),
+             1,
+             {is_last ? is_in("plan", {"pro"}) : in_segment("s" + std::to_string(number + 1))}});
+    }
+    change({}, {chain.begin() + 1, chain.end()});
+    EXPECT_EQ(view_.segment_count(), 8U);
+    EXPECT_TRUE(builder_.problems().empty());
+    change({}, {chain.front()});
+    EXPECT_EQ(view_.segment_count(), 8U);
+    expect_problem("segment s0", "constraints", "deep");
+}
+
+TEST_F(TargetingBuilderTest, AnOlderFormOfASegmentNeverComesIntoForceAfterANewerOne) {
+    change({}, {{"s", 1, {}}});
+    change({}, {{"s", 2, {in_segment("t")}}});  // waits for t
+    FlagChanges bad;
+    bad.refused_segments = {"s"};  // its third form cannot be read
+    apply(bad);
+    change({}, {{"t", 1, {}}});
+    EXPECT_EQ(must(view_.segment(0)).revision, 1U);
+    EXPECT_EQ(must(view_.segment(1)).revision, 1U);
+}
+
+TEST_F(TargetingBuilderTest, ARefusedFormLeavesItsRequirementsInForce) {
+    FlagDefinition a = flag("a", 1);
+    a.requirements = {{"b", true}};
+    change({a, flag("b", 1)});
+    a = flag("a", 2);  // would no longer require b, but waits for a segment
+    a.audience = {in_segment("missing")};
+    FlagDefinition b = flag("b", 2);
+    b.requirements = {{"a", true}};
+    change({a, b});
+    EXPECT_EQ(published("a"), 1U);
+    EXPECT_EQ(published("b"), 1U) << "a and b would require each other";
+}
+
+TEST_F(TargetingBuilderTest, AStrangersBadRowHoldsNobodyElseUp) {
+    FlagDefinition a = flag("a", 1);
+    a.requirements = {{"b", true}};
+    FlagDefinition b = flag("b", 2);
+    b.requirements = {{"a", true}};
+    change({a, flag("b", 1)});
+    change({b});
+    EXPECT_EQ(published("b"), 1U);
+    a.revision = 3;  // something else of it changes
+    change({a});
+    EXPECT_EQ(published("a"), 3U);
+    EXPECT_EQ(published("b"), 1U);
+}
+
+TEST_F(TargetingBuilderTest, WhatIsRemovedIsNoLongerRequired) {
+    std::vector<FlagDefinition> chain;
+    for (int number = 0; number < 8; ++number) {
+        chain.push_back(flag("f" + std::to_string(number)));
+        chain.back().requirements = {{"f" + std::to_string(number + 1), true}};
+    }
+    chain.push_back(flag("f8"));
+    change(chain);
+    EXPECT_TRUE(builder_.problems().empty());
+    FlagChanges changes;
+    FlagDefinition last = flag("f8", 2);
+    last.requirements = {{"f9", true}};
+    changes.changed = {last, flag("f9")};
+    changes.removed = {"f0"};
+    apply(changes);
+    EXPECT_EQ(published("f8"), 2U);
+}
+
+TEST_F(TargetingBuilderTest, SlotsOutOfOrderAreRefused) {
+    for (const std::vector<SlotRange>& slots :
+         {std::vector<SlotRange>{{5, 4}}, {{0, 10'000}}, {{0, 5}, {5, 9}}, {{10, 20}, {0, 5}}}) {
+        FlagDefinition bad = flag_of("f", Status::kGradualRollout, 100);
+        bad.layer = LayerMembership{"layer", slots};
+        change({bad});
+        EXPECT_EQ(published("f"), 0U);
+        expect_problem("f", "segments.layer", "out of order");
+    }
+}
+
+TEST_F(TargetingBuilderTest, ProgramsThatTakeTooLongAreRefused) {
+    std::vector<SegmentDefinition> segments{{"s0", 1, std::vector(100, is_in("plan", {"pro"}))}};
+    for (int number = 1; number < 3; ++number) {
+        segments.push_back({"s" + std::to_string(number), 1,
+                            std::vector(50, in_segment("s" + std::to_string(number - 1)))});
+    }
+    change({}, segments);
+    EXPECT_EQ(view_.segment_count(), 3U);  // 100 x 50 x 50 steps are too many by a little
+    FlagDefinition heavy = flag("heavy");
+    heavy.audience = {in_segment("s2"), in_segment("s2")};
+    change({heavy});
+    EXPECT_EQ(published("heavy"), 0U);
+    expect_problem("heavy", "segments", "steps");
+}
+
+/// A set of rows in which everything that can refer does.
+class RandomRows {
+public:
+    explicit RandomRows(std::uint64_t seed) : random_(seed) {}
+
+    FlagDefinition flag(std::uint64_t revision) {
+        FlagDefinition flag = flag_of("f" + std::to_string(random_() % 6), Status::kEnabled);
+        flag.revision = revision;
+        for (std::uint64_t count = random_() % 3; count > 0; --count) {
+            flag.requirements.push_back({"f" + std::to_string(random_() % 6), true});
+        }
+        if (random_() % 2 == 0) {
+            flag.audience = {in_segment("s" + std::to_string(random_() % 4))};
+        }
+        if (random_() % 8 == 0) {
+            flag.audience.push_back(matches("mail", "("));
+        }
+        return flag;
+    }
+    SegmentDefinition segment(std::uint64_t revision) {
+        SegmentDefinition segment{"s" + std::to_string(random_() % 4), revision, {}};
+        for (std::uint64_t count = random_() % 3; count > 0; --count) {
+            segment.constraints.push_back(in_segment("s" + std::to_string(random_() % 4)));
+        }
+        return segment;
+    }
+    std::uint64_t below(std::uint64_t end) { return random_() % end; }
+
+private:
+    std::mt19937_64 random_;
+};
+
+TEST_F(TargetingBuilderTest, AnyHistoryStaysSound) {
+    RandomRows rows(random_seed());
+    for (std::uint64_t step = 1; step <= 2'000; ++step) {
+        FlagChanges changes;
+        changes.is_full = rows.below(20) == 0;
+        for (std::uint64_t count = rows.below(4); count > 0; --count) {
+            changes.changed.push_back(rows.flag(step));
+        }
+        for (std::uint64_t count = rows.below(3); count > 0; --count) {
+            changes.segments.push_back(rows.segment(step));
+        }
+        if (rows.below(6) == 0) {
+            changes.removed = {"f" + std::to_string(rows.below(6))};
+        }
+        if (rows.below(6) == 0) {
+            changes.removed_segments = {"s" + std::to_string(rows.below(4))};
+        }
+        if (rows.below(6) == 0) {
+            changes.refused_segments = {"s" + std::to_string(rows.below(4))};
+        }
+        apply(std::move(changes));  // builds, and looks every body over
+        ASSERT_FALSE(HasFatalFailure()) << "step " << step;
+        expect_no_circle();
+    }
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ inline FlagDefinition flag_of_every_operator() {
                               {std::move(condition)},
                               ServeRollout{50}});
     };
-    serve_half(constraint_on("plan", Operator::kIn, {"pro", "team", "42"}));
+    serve_half(constraint_on("plan", Operator::kIn, {"pro", "enterprise", "42"}));
     serve_half(without_case(constraint_on("plan", Operator::kNotIn, {"free"})));
     serve_half(without_case(constraint_on("email", Operator::kStrEndsWith, {".org", ".net"})));
     serve_half(inverse_of(constraint_on("email", Operator::kStrContains, {"@", "+"})));
@@ -96,7 +96,7 @@ inline std::vector<FlagDefinition> flags_with_targeting() {
          named_segment("paying")})};
     FlagDefinition models = ab_test_of("models", 60);
     models.rules = {
-        {"staff", {constraint_on("staff", Operator::kIn, {"true"})}, ServeVariant{"treatment"}},
+        {"staff", {constraint_on("staff", Operator::kIn, {"engineering"})}, ServeVariant{"treatment"}},
         {"everybody from before", {named_segment("paying")}, true},
         {"", {constraint_on("beta", Operator::kExists)}, false}};
     models.layer = LayerMembership{"checkout", {{0, 2'499}, {5'000, 5'000}, {7'500, 9'999}}};

@@ -92,7 +92,7 @@ private:
         const std::uint64_t outcome =
             RuleInterpreter<Trace>(view_, context_, budget_, trace_)
                 .run(targeting_->program_first, targeting_->program_count);
-        if (outcome == kOutcomeOutOfAudience) {
+        if (outcome == kOutcomeOutOfAudience || outcome == kOutcomeNone) {
             return decided(DecisionRule::kAudience, false, Reason::kOutOfAudience);
         }
         if (targeting_->audience_end != 0) {

@@ -163,7 +163,8 @@ private:
     }
 
     bool is_among_short(std::uint64_t packed) const noexcept {
-        const std::uint32_t count = step_.count;
+        const std::uint32_t count =
+            step_.count < kShortTextCountMax ? step_.count : kShortTextCountMax;
         const std::uint64_t* values = view_.set_entries(step_.operand, count);
         bool is_found = false;
         for (std::uint32_t number = 0; values != nullptr && number < count; ++number) {
@@ -308,12 +309,12 @@ public:
                     Trace& trace) noexcept
         : view_(view), context_(context), budget_(budget), trace_(trace) {}
 
-    /// The outcome of the `count` instructions from number `first` on; 0 when they are not there,
-    /// or when their steps lead nowhere.
+    /// The outcome of the `count` instructions from number `first` on; kOutcomeNone when they are
+    /// not there, lead nowhere or take too long.
     std::uint64_t run(std::uint32_t first, std::uint32_t count) noexcept {
         const Instruction* const program = view_.program(first, count);
         if (program == nullptr) {
-            return 0;
+            return kOutcomeNone;
         }
         std::uint64_t place = 0;
         while (place < count && budget_.take_step()) {
@@ -327,7 +328,7 @@ public:
             }
             place += distance;
         }
-        return 0;
+        return kOutcomeNone;
     }
 
 private:

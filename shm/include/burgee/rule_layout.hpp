@@ -29,9 +29,10 @@ inline constexpr std::uint32_t kAttributeNameSizeMax = 256;  // bytes of strict 
 inline constexpr std::uint32_t kListedTextSizeMax = 4'096;   // bytes of a value of IN; by feel
 inline constexpr std::uint32_t kSlotRangeCountMax = 5'000;   // every second slot of a layer
 inline constexpr std::uint32_t kLayerSlotCount = 10'000;     // slot = bucket / 100
-/// Instructions that one question may take, prerequisites and segments included. A question that
-/// needs more answers as if the rest did not match.
-inline constexpr std::uint32_t kStepCountMax = 1U << 20U;
+/// Instructions that one question may take, prerequisites and segments included. The builder
+/// refuses programs that could take more by themselves; a question that does all the same (through
+/// what it requires, or a segment that grew) answers off.
+inline constexpr std::uint32_t kStepCountMax = 1U << 18U;
 
 /// What a constraint asks, under the name that people write. Not stored: see Operation.
 enum class Operator : std::uint8_t {
@@ -113,6 +114,8 @@ enum class ConstantType : std::uint8_t { kInteger = 0, kUnsigned = 1, kDouble = 
 inline constexpr std::uint64_t kOutcomeContinue = 0;       ///< in the audience, no rule matches
 inline constexpr std::uint64_t kOutcomeOutOfAudience = 1;  ///< the audience does not match
 inline constexpr std::uint64_t kOutcomeFirstRule = 2;
+/// No outcome: the steps led nowhere, or there were too many. Never stored.
+inline constexpr std::uint64_t kOutcomeNone = UINT64_MAX;
 /// Outcomes of a segment's program.
 inline constexpr std::uint64_t kOutcomeFalse = 0;
 inline constexpr std::uint64_t kOutcomeTrue = 1;

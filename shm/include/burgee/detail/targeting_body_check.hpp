@@ -147,13 +147,12 @@ private:
         switch (static_cast<Operation>(step.operation)) {
             case Operation::kSegment:
                 return view_.segment(step.operand) != nullptr;
-            case Operation::kTextIn:
             case Operation::kShortTextIn:
+                return step.count <= kShortTextCountMax && is_set_sound(step.operand, step.count);
+            case Operation::kTextIn:
                 return is_set_sound(step.operand, step.count);
-            case Operation::kRegex: {
-                const std::uint16_t* words = view_.table(step.operand, step.count);
-                return words != nullptr && check_regex_table(words, step.count);
-            }
+            case Operation::kRegex:
+                return is_table_sound(step);
             case Operation::kNumberIs:
             case Operation::kNumberAbove:
             case Operation::kNumberAtLeast:
@@ -174,6 +173,20 @@ private:
                          static_cast<std::uint32_t>(step.operand >> 32U)});
     }
 
+    /// Programs share tables, and looking one over takes up to a millisecond: once is enough.
+    bool is_table_sound(const Instruction& step) const noexcept {
+        if (step.operand == sound_table_ && step.count == sound_table_size_) {
+            return true;
+        }
+        const std::uint16_t* words = view_.table(step.operand, step.count);
+        if (words == nullptr || !check_regex_table(words, step.count)) {
+            return false;
+        }
+        sound_table_ = step.operand;
+        sound_table_size_ = step.count;
+        return true;
+    }
+
     bool is_set_sound(std::uint64_t first, std::uint64_t count) const noexcept {
         if (first > view_.set_entry_count_ || count > view_.set_entry_count_ - first) {
             return false;
@@ -187,6 +200,8 @@ private:
     }
 
     const SnapshotView& view_;
+    mutable std::uint64_t sound_table_ = 0;  ///< the last one looked over
+    mutable std::uint32_t sound_table_size_ = 0;
 };
 
 }  // namespace burgee
