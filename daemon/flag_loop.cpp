@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -33,10 +33,8 @@ constexpr milliseconds kRetryPauseMax{10'000};
 constexpr milliseconds kSaveSpacing{5'000};
 // After a snapshot that could not be published: it may hold a kill.
 constexpr milliseconds kPublishRetryPause{500};
-// A timer publication waits this long past its moment, so that clock granularity cannot make it
-// early.
+// A timer publication waits this much longer, so that no clock granularity can make it early.
 constexpr milliseconds kTimerSlack{1};
-constexpr std::size_t kLoggedProblemsMax = 20;  // a line each; all are in problems.txt
 
 std::int64_t unix_ms_now() {
     return std::chrono::duration_cast<milliseconds>(
@@ -95,8 +93,9 @@ struct FlagLoop::Database {
     std::int64_t latest_unix_ms = 0;
     std::optional<std::int64_t> next_change_unix_ms;
     std::vector<ExperimentDefinition> experiments;
-    std::set<std::string> refused;
     std::vector<FlagProblem> row_problems;
+    std::vector<FlagProblem> kept_problems;  // as status() shows them
+    bool are_problems_due = false;
     milliseconds pause{0};
     bool is_publication_due = false;
     std::optional<Clock::time_point> retry_publication_at;
@@ -126,7 +125,7 @@ std::string FlagLoop::publish_last_known_good() {
     }
     ReadBack read_back;
     for (std::uint64_t number = 0; number < view.flag_count(); ++number) {
-        known_names_.emplace_back(view.name(*view.flag(number)));
+        known_names_.emplace(view.name(*view.flag(number)));
     }
     known_source_id_ = view.header().source_id;
     publisher_.raise_generation(view.header().generation);
@@ -192,7 +191,7 @@ milliseconds FlagLoop::jittered(milliseconds interval) {
 
 void FlagLoop::run() {
     Database database(config_);
-    database.reader.remember(known_source_id_, known_names_);
+    database.reader.remember(known_source_id_, {known_names_.begin(), known_names_.end()});
     {
         const std::scoped_lock lock(mutex_);
         interrupt_ = [&database] { database.session.interrupt(); };
@@ -216,6 +215,9 @@ void FlagLoop::run() {
         }
         if (database.is_publication_due) {
             publish(database);
+        }
+        if (std::exchange(database.are_problems_due, false)) {
+            note_problems(database);  // after publishing, for a kill does not wait for a report
         }
         wait(database);
     }
@@ -295,52 +297,65 @@ void FlagLoop::take(Database& database, const FlagChanges& changes) {
     const bool is_first = status().publishes == 0;
     const bool names_segments = !changes.segments.empty() || !changes.removed_segments.empty() ||
                                 !changes.refused_segments.empty();
-    const bool has_news = changes.is_full || !changes.changed.empty() || !changes.removed.empty() ||
-                          !changes.refused.empty() ||
-                          changes.revision != database.builder.revision() ||
-                          changes.experiments != database.experiments || names_segments;
+    const bool has_news =
+        changes.is_full || !changes.changed.empty() || !changes.removed.empty() ||
+        !changes.refused.empty() || changes.revision != database.builder.revision() ||
+        changes.experiments != database.experiments || names_segments || !changes.problems.empty();
     if (!has_news && !is_first) {
         return;
     }
     database.builder.apply(changes);
     database.experiments = changes.experiments;
     database.is_publication_due = true;
-
+    database.are_problems_due = true;
     replace_row_problems(database.row_problems, changes);
-    note_problems(database);
+    for (const std::string& name : changes.removed) {
+        known_names_.erase(name);
+    }
+}
+
+/// Until our first snapshot the builder knows no last form of what is held: what it lacks would be
+/// taken away.
+bool FlagLoop::must_keep_last_known_good(const Database& database) {
+    const auto& held = database.reader.held();
+    const bool is_anything_held = held || database.reader.held_segments();
+    publisher_.set_state(kStateGuardHeld, is_anything_held);
+    const bool must_keep = is_anything_held && status().publishes == 0 &&
+                           std::ranges::any_of(known_names_, [&](const std::string& name) {
+                               return !database.builder.contains(name);
+                           });
+    const std::scoped_lock lock(mutex_);
+    if (must_keep && !status_.is_publishing_held) {
+        spdlog::warn(
+            "rows vanished without being deleted: the last known good snapshot stays, and every "
+            "change waits, until they are back or missed for {} s",
+            sync::kHoldTime.count());
+    } else if (!must_keep && status_.is_publishing_held) {
+        spdlog::info("the last known good snapshot is no longer held");
+    }
+    status_.is_publishing_held = must_keep;
+    status_.held = held ? held->names : std::vector<std::string>{};
+    return must_keep;
 }
 
 void FlagLoop::note_problems(Database& database) {
     std::vector<FlagProblem> problems = database.row_problems;
-    const std::vector<FlagProblem> compiled = database.builder.problems();
-    problems.insert(problems.end(), compiled.begin(), compiled.end());
-    const auto held = database.reader.held();
-    publisher_.set_state(kStateGuardHeld, held.has_value());
-
+    std::ranges::move(database.builder.problems(), std::back_inserter(problems));
+    const std::size_t more = problems.size() - std::min(problems.size(), kKeptProblemsMax);
+    problems.resize(problems.size() - more);
+    log_new_problems(problems, database.kept_problems, database.builder);
+    database.kept_problems = problems;
     const std::scoped_lock lock(mutex_);
-    std::size_t logged = 0;
-    for (const FlagProblem& problem : problems) {
-        const bool is_new = std::find(status_.problems.begin(), status_.problems.end(), problem) ==
-                            status_.problems.end();
-        if (is_new && ++logged <= kLoggedProblemsMax) {
-            const char* const consequence = !problem.is_refused ? ""
-                                            : database.builder.contains(problem.flag)
-                                                ? " (its last valid form stays)"
-                                                : " (it is not published)";
-            spdlog::warn("flag {}: {}: {}{}", problem.flag, problem.field, problem.message,
-                         consequence);
-        }
-    }
-    if (logged > kLoggedProblemsMax) {
-        spdlog::warn("{} more problems: burgee flag problems", logged - kLoggedProblemsMax);
-    }
     status_.problems = std::move(problems);
-    status_.held = held ? held->names : std::vector<std::string>{};
+    status_.more_problems = more;
 }
 
 void FlagLoop::publish(Database& database) {
     const auto start = Clock::now();
     database.is_publication_due = false;
+    if (must_keep_last_known_good(database)) {
+        return;  // while something is held every poll comes back here
+    }
     const std::int64_t database_unix_ms = database.database_unix_ms();
     std::vector<std::byte> image =
         database.builder.build({publisher_.next_generation(), database_unix_ms});

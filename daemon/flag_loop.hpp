@@ -8,7 +8,9 @@
 //   2. A candidate that fails the read-back is never announced; the next poll reads everything again.
 //   3. Expiry and experiments are decided on database time: the last poll's now() plus our own
 //      monotonic clock since, so they take effect also while PostgreSQL is down.
-//   4. The loop waits for no disk: a kill switch would wait behind it.
+//   4. What vanished without being deleted while we were away is not missing from a snapshot while
+//      it is held: the last known good one stays, and every change waits, kills too.
+//   5. The loop waits for no disk: a kill switch would wait behind it.
 
 #include <atomic>
 #include <chrono>
@@ -17,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,7 +45,9 @@ struct FlagLoopStatus {
     bool is_listening = false;
     std::string publish_error;            ///< why the newest snapshot is not out; "" = it is
     std::vector<std::string> held;        ///< flags whose rows vanished without a trace
+    bool is_publishing_held = false;      ///< for what vanished before the start
     std::vector<FlagProblem> problems;    ///< of rows and of flags that could not be compiled
+    std::size_t more_problems = 0;        ///< beyond kKeptProblemsMax
     std::uint64_t polls = 0;
     std::uint64_t poll_failures = 0;
     std::uint64_t publishes = 0;
@@ -85,6 +90,7 @@ private:
     void take(Database& database, const FlagChanges& changes);
     void publish(Database& database);
     void wake() const;
+    bool must_keep_last_known_good(const Database& database);
     void note_problems(Database& database);
     std::chrono::milliseconds jittered(std::chrono::milliseconds interval);
 
@@ -99,7 +105,7 @@ private:
     FlagLoopStatus status_;              // guarded by mutex_
     std::function<void()> interrupt_;    // guarded by mutex_; breaks a hanging transaction
     std::uint64_t known_source_id_ = 0;  // of the last known good snapshot
-    std::vector<std::string> known_names_;
+    std::set<std::string> known_names_;  // likewise, without those deleted since
     std::thread thread_;
 };
 

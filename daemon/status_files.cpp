@@ -28,6 +28,7 @@ void write_flags(JsonWriter& json, const FlagLoopStatus& flags) {
     json.key("poll_ms").value(flags.poll_ms);
     json.key("listen").value(flags.is_listening);
     json.end_object();
+    json.key("publishing_held").value(flags.is_publishing_held);
     json.key("held_flags").begin_array();
     for (const std::string& name : flags.held) {
         json.value(name);
@@ -40,6 +41,7 @@ void write_flags(JsonWriter& json, const FlagLoopStatus& flags) {
         json.key("is_refused").value(problem.is_refused).end_object();
     }
     json.end_array();
+    json.key("more_problems").value(static_cast<std::uint64_t>(flags.more_problems));
 }
 
 void write_spool(JsonWriter& json, const DaemonStatus& status) {
@@ -101,6 +103,10 @@ std::string spool_text(const DaemonStatus& status) {
            " segments" + (status.upload_error.empty() ? "" : "; " + status.upload_error);
 }
 
+std::size_t problem_count(const FlagLoopStatus& flags) {
+    return flags.problems.size() + flags.more_problems;
+}
+
 std::string milliseconds_text(double ms) {
     char text[32];
     std::snprintf(text, sizeof text, "%.1f ms", ms);
@@ -138,7 +144,7 @@ std::string status_line(const DaemonStatus& status) {
                 ? ", " + std::to_string(status.spool.events_in_spool) + " events waiting"
                 : std::string(", spool not open");
     if (!flags.problems.empty()) {
-        text += ", " + std::to_string(flags.problems.size()) + " flag problems";
+        text += ", " + std::to_string(problem_count(flags)) + " flag problems";
     }
     return text;
 }
@@ -164,11 +170,14 @@ std::string status_text(const DaemonStatus& status, const Counters& counters) {
                                  " flags vanished without a trace and are kept for now: " +
                                  flags.held.front() + (flags.held.size() > 1 ? ", ..." : ""));
     }
+    if (flags.is_publishing_held) {
+        text += line("publish", "HELD: the last known good snapshot stays until that is decided");
+    }
     text += line("spool", spool_text(status));
     text += line("clients", std::to_string(status.connections_open) + " connected");
     text += line("problems", flags.problems.empty()
                                  ? "none"
-                                 : std::to_string(flags.problems.size()) +
+                                 : std::to_string(problem_count(flags)) +
                                        " (burgee flag problems)");
     text += "\n";
     char row_text[160];
@@ -202,6 +211,9 @@ std::string problems_text(const FlagLoopStatus& flags) {
     for (const FlagProblem& problem : flags.problems) {
         text += padded(problem.flag, flag_width) + padded(problem.field, field_width) +
                 (problem.is_refused ? "refused  " : "warning  ") + problem.message + "\n";
+    }
+    if (flags.more_problems > 0) {
+        text += "and " + std::to_string(flags.more_problems) + " more\n";
     }
     return text;
 }

@@ -52,7 +52,8 @@ public:
     FlagReader(PgSession& session, Options options);
 
     /// Tells the reader which flags are published already (the last-known-good set after a
-    /// restart), so that rows missing from the first read are held too.
+    /// restart), so that rows missing from the first read are held too, and segments that such
+    /// flags still name.
     void remember(std::uint64_t source_id, const std::vector<std::string>& names);
 
     /// Reads what changed. Cost: one row when nothing did.
@@ -64,6 +65,7 @@ public:
     void forget() { is_in_doubt_ = true; }
 
     const std::optional<HeldFlags>& held() const { return held_; }
+    const std::optional<HeldFlags>& held_segments() const { return held_segments_; }
     const FlagSettings& settings() const { return settings_; }
 
 private:
@@ -78,6 +80,7 @@ private:
     PgSession& session_;
     Options options_;
     bool is_in_doubt_ = true;
+    bool is_restarted_ = false;  // known_ is what remember() was told; nobody knows the segments
     bool is_schema_known_ = false;
     std::uint64_t source_id_ = 0;
     std::uint64_t revision_ = 0;

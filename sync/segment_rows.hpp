@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@ struct SegmentVerdict {
 
 /// All rows, or those with these names. Throws as PgTransaction does.
 std::vector<RawSegment> read_segment_rows(PgTransaction& open,
-                                      const std::optional<std::vector<std::string>>& names);
+                                          const std::optional<std::vector<std::string>>& names);
 
 /// Checks one row. Whether the segments it names exist, and do not name each other in a circle, is
 /// the builder's to find. Never throws on any text; pure. Cost: linear in its text.
@@ -39,5 +40,9 @@ void check_segments(const std::vector<RawSegment>& rows, FlagChanges& changes);
 
 /// "segment beta": how problems name a segment among flags.
 std::string shown_segment(std::string_view name);
+
+/// The segments that flags, as far as they are among `known`, and other segments ask for.
+std::set<std::string> segments_asked_for(const FlagChanges& changes,
+                                         const std::set<std::string>& known);
 
 }  // namespace burgee::sync

@@ -16,6 +16,7 @@
 #include <functional>
 #include <optional>
 
+#include "daemon/row_problems.hpp"
 #include "shm/publisher.hpp"
 #include "sync/migrations.hpp"
 #include "sync/pg_session.hpp"
@@ -154,6 +155,19 @@ TEST_F(FlagLoopTest, ABadRowKeepsItsLastValidFormAndIsNamed) {
     EXPECT_TRUE(eventually([&](const auto&) { return published("search") == Status::kGradualRollout; }));
 }
 
+TEST_F(FlagLoopTest, KeepsNoMoreProblemsThanItMayAndCountsTheRest) {
+    postgres_.execute(
+        "INSERT INTO public.feature_flags (name, status, segments) SELECT 'flag.' || n, 'enabled', "
+        "'{\"bucketing\":\"xxh3\",\"salty\":1}' FROM generate_series(1, " +
+        std::to_string(kKeptProblemsMax + 50) + ") n");
+    ASSERT_TRUE(eventually([](const auto& s) { return !s.problems.empty(); }));
+    EXPECT_EQ(loop_->status().problems.size(), kKeptProblemsMax);
+    EXPECT_EQ(loop_->status().more_problems, 50U);
+    postgres_.execute("DELETE FROM public.feature_flags");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.problems.empty(); }));
+    EXPECT_EQ(loop_->status().more_problems, 0U);
+}
+
 TEST_F(FlagLoopTest, StartsFromTheLastKnownGoodSnapshot) {
     insert("search", "enabled");
     ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
@@ -174,6 +188,75 @@ TEST_F(FlagLoopTest, RowsThatVanishWithoutATraceAreHeld) {
     EXPECT_EQ(loop_->status().held, std::vector<std::string>{"search"});
     EXPECT_EQ(published("search"), Status::kEnabled);
     EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
+}
+
+/// burgeed was away while the rows vanished, so no builder knows their last form.
+class RestartedFlagLoopTest : public FlagLoopTest {
+protected:
+    /// Publishes the flags "search" and "other", which asks for the segment "beta"; then stops, and
+    /// starts again after `meanwhile`, of which no trigger hears.
+    void restart_after_untraced(const std::string& meanwhile) {
+        postgres_.execute("INSERT INTO burgee.segments (name, constraints) VALUES ('beta', '[]')");
+        insert("search", "enabled");
+        postgres_.execute(
+            "INSERT INTO public.feature_flags (name, status, segments) VALUES ('other', 'enabled', "
+            "'{\"audience\": [{\"segment\": \"beta\"}]}')");
+        ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 2; }));
+        loop_->stop();
+        postgres_.execute("SET session_replication_role = replica; " + meanwhile);
+        start();
+        ASSERT_THAT(greeting_, HasSubstr("flags=2"));
+    }
+
+    void expect_that_the_last_known_good_set_stays() {
+        ASSERT_TRUE(eventually([](const auto& s) { return s.is_publishing_held; }));
+        const std::uint64_t polls = loop_->status().polls;
+        ASSERT_TRUE(eventually([&](const auto& s) { return s.polls >= polls + 5; }));
+        EXPECT_EQ(published("search"), Status::kEnabled);
+        EXPECT_EQ(published("other"), Status::kEnabled);
+        EXPECT_EQ(loop_->status().publishes, 0U);
+        EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
+        EXPECT_FALSE(loop_->status().problems.empty());
+        loop_->stop();
+        start();
+        EXPECT_THAT(greeting_, HasSubstr("flags=2")) << "nothing less was saved";
+        ASSERT_TRUE(eventually([](const auto& s) { return s.is_publishing_held; }));
+    }
+};
+
+TEST_F(RestartedFlagLoopTest, RowsThatVanishedMeanwhileAreHeld) {
+    restart_after_untraced("TRUNCATE public.feature_flags CASCADE");
+    expect_that_the_last_known_good_set_stays();
+    EXPECT_EQ(loop_->status().held, (std::vector<std::string>{"other", "search"}));
+    insert("search", "disabled");
+    insert("other", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
+    EXPECT_EQ(published("search"), Status::kDisabled) << "the kill that waited";
+    EXPECT_FALSE(loop_->status().is_publishing_held);
+    EXPECT_EQ(publisher_->state() & kStateGuardHeld, 0U);
+}
+
+TEST_F(RestartedFlagLoopTest, ARowThatVanishedMeanwhileAmongOthersIsHeld) {
+    restart_after_untraced("DELETE FROM public.feature_flags WHERE name = 'search'");
+    expect_that_the_last_known_good_set_stays();
+    EXPECT_EQ(loop_->status().held, std::vector<std::string>{"search"});
+}
+
+TEST_F(RestartedFlagLoopTest, ASegmentThatVanishedMeanwhileTakesNoFlagAway) {
+    restart_after_untraced("TRUNCATE burgee.segments CASCADE");
+    expect_that_the_last_known_good_set_stays();
+    postgres_.execute("INSERT INTO burgee.segments (name, constraints) VALUES ('beta', '[]')");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
+    EXPECT_EQ(loop_->status().flag_count, 2U);
+    EXPECT_FALSE(loop_->status().is_publishing_held);
+}
+
+TEST_F(RestartedFlagLoopTest, ARowThatWasDeletedMeanwhileIsNotHeld) {
+    restart_after_untraced("SET session_replication_role = origin; "
+                           "DELETE FROM public.feature_flags WHERE name = 'search'");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
+    EXPECT_EQ(published("search"), std::nullopt);
+    EXPECT_EQ(published("other"), Status::kEnabled);
 }
 
 /// While it lives no file may grow: publishing fails, as in a run directory that is full.

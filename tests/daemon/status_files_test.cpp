@@ -42,6 +42,25 @@ TEST(StatusFilesTest, TextNamesWhatIsNotGreen) {
     EXPECT_THAT(status_line(sick()), HasSubstr("database down"));
 }
 
+TEST(StatusFilesTest, SaysThatPublishingIsHeld) {
+    DaemonStatus status = sick();
+    EXPECT_THAT(status_text(status, {}), Not(HasSubstr("HELD")));
+    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("publishing_held": false)"));
+    status.flags.is_publishing_held = true;
+    EXPECT_THAT(status_text(status, {}), HasSubstr("HELD: the last known good snapshot stays"));
+    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("publishing_held": true)"));
+}
+
+TEST(StatusFilesTest, CountsTheProblemsThatWereNotKept) {
+    DaemonStatus status = sick();
+    EXPECT_THAT(problems_text(status.flags), Not(HasSubstr("more")));
+    status.flags.more_problems = 5;
+    EXPECT_THAT(problems_text(status.flags), HasSubstr("\nand 5 more\n"));
+    EXPECT_THAT(status_text(status, {}), HasSubstr("6 (burgee flag problems)"));
+    EXPECT_THAT(status_line(status), HasSubstr("6 flag problems"));
+    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("more_problems": 5)"));
+}
+
 TEST(StatusFilesTest, JsonEscapesAndHoldsEveryCounter) {
     const Counters counters;
     const std::string json = status_json(sick(), counters);
