@@ -11,7 +11,7 @@
 //   4. Whatever was accepted fits: build() has no way to fail.
 //   5. Published flags never require each other in circles, and every segment they name is there.
 //   What
-//      is refused for that waits, and is tried again with every change.
+//      is refused for that waits, and is tried again when those may have changed.
 
 #include <cstddef>
 #include <cstdint>
@@ -111,7 +111,7 @@ private:
     FlagCompiler compiler_;
     ReferenceEdges requirements_;  ///< of the flags in flags_ that have any
     Faults faults_;                ///< of the change that is being applied
-    /// Refused for what other flags or segments are: tried again with every change.
+    /// Refused for what other flags or segments are: tried again when those may have changed.
     std::map<std::string, FlagDefinition> waiting_;
     std::vector<ExperimentDefinition> experiments_;
     std::vector<ActiveExperiment> active_;  ///< ascending by flag; points into experiments_
