@@ -6,15 +6,22 @@
 # SERIAL: runs alone, because it kills things under load and judges what was under way.
 #
 # In a release build the tests themselves are compiled with -O1: what they test is the library's -O3
-# code, and their own takes a third of the time to build; sanitizer builds take -O0 likewise. OPTIMISED keeps -O3, for tests of the
-# header-only client, whose code is theirs.
+# code, and their own takes a third of the time to build; sanitizer builds take -O0 likewise.
+# OPTIMISED keeps -O3, for tests of the header-only client, whose code is theirs.
+#
+# All but the optimised ones share one precompiled header, that of burgee_test_header.
 if(BURGEE_BUILD_TESTS)
     find_package(GTest REQUIRED)
     include(GoogleTest)
 endif()
 
 function(burgee_test_options name is_optimised)
-    target_precompile_headers(${name} PRIVATE <gtest/gtest.h> <gmock/gmock.h> <string> <vector>)
+    if(is_optimised OR name STREQUAL "burgee_test_header")
+        target_precompile_headers(${name} PRIVATE
+            <gtest/gtest.h> <gmock/gmock.h> <string> <vector>)
+    else()
+        target_precompile_headers(${name} REUSE_FROM burgee_test_header)
+    endif()
     if(BURGEE_SANITIZE)
         target_compile_options(${name} PRIVATE -O0)
     endif()
@@ -47,3 +54,10 @@ function(burgee_test name)
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
         PROPERTIES LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_SERIAL})
 endfunction()
+
+if(BURGEE_BUILD_TESTS)
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/test_header.cpp CONTENT "")
+    add_library(burgee_test_header OBJECT ${PROJECT_BINARY_DIR}/test_header.cpp)
+    target_link_libraries(burgee_test_header PRIVATE burgee::project GTest::gmock GTest::gtest)
+    burgee_test_options(burgee_test_header FALSE)
+endif()

@@ -4,7 +4,12 @@
 #include <burgee/context.hpp>
 #include <burgee/unit.hpp>
 
+#include <algorithm>
 #include <limits>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
 
 namespace burgee::test {
 namespace {
@@ -81,6 +86,29 @@ TEST(ContextTest, TheFirstOfTwoEqualNamesCounts) {
     const Context context{{"user_id", "first"}, {"user_id", "second"}};
     EXPECT_EQ(context.find("user_id")->text(), "first");
     EXPECT_EQ(context.user_id()->text(), "first");
+}
+
+TEST(ContextTest, FindsByNameAsALookThroughAllWould) {
+    std::mt19937 random(20'240'229);
+    const auto any_name = [&] { return "n" + std::to_string(random() % 40); };
+    for (int round = 0; round < 20'000; ++round) {
+        std::vector<std::string> names(random() % (kAttributeCountMax + 1));
+        std::generate(names.begin(), names.end(), any_name);
+        Context context;
+        std::map<std::string, std::size_t> expected;
+        for (std::size_t number = 0; number < names.size(); ++number) {
+            context.set(names[number], number);
+            expected[names[number]] = number;
+        }
+        for (int number = 0; number < 40; ++number) {
+            const std::string name = "n" + std::to_string(number);
+            const Attribute* found = context.find(name);
+            const auto wanted = expected.find(name);
+            ASSERT_EQ(found != nullptr, wanted != expected.end()) << round << " " << name;
+            ASSERT_TRUE(found == nullptr ||
+                        found->integer() == static_cast<std::int64_t>(wanted->second));
+        }
+    }
 }
 
 TEST(UnitTest, IntegersAreTheirDecimalText) {

@@ -62,7 +62,7 @@ protected:
             for (const Context& context : contexts_) {
                 use(view, evaluate(view, flag, context));
             }
-            use(view, detail::evaluate_full(view, flag, contexts_[0]));
+            use(view, detail::ask_full(view, flag, contexts_[0]));
             CountSteps trace;
             use(view, evaluate(view, flag, contexts_[1], trace));
             EXPECT_LE(trace.constraints, kStepCountMax);

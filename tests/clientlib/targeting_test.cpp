@@ -91,7 +91,7 @@ protected:
             return {};
         }
         const Answer answer = evaluate(view_, *flag, context);
-        const Answer full = detail::evaluate_full(view_, *flag, context);
+        const Answer full = detail::ask_full(view_, *flag, context);
         trace_ = {};
         const Answer traced = evaluate(view_, *flag, context, trace_);
         for (const Answer& other : {full, traced}) {

@@ -96,7 +96,7 @@ Answer PublishedFlags::ask(std::string_view name, const Context& context) const 
     const bool is_random = (flag->traits & kTraitRandom) != 0;
     const Answer answer = evaluate(view_, *flag, context);
     LastStep trace;
-    expect_equal(answer, detail::evaluate_full(view_, *flag, context), is_random);
+    expect_equal(answer, detail::ask_full(view_, *flag, context), is_random);
     expect_equal(answer, evaluate(view_, *flag, context, trace), is_random);
     EXPECT_EQ(trace.deciding.size(), 1U) << name << ": one step decides";
     EXPECT_EQ(trace.is_enabled, answer.is_enabled) << name;

@@ -104,7 +104,7 @@ private:
         }
         const Answer asked = evaluate(view_, flag, context);
         read_answer(asked);
-        const Answer full = detail::evaluate_full(view_, flag, context);
+        const Answer full = detail::ask_full(view_, flag, context);
         read_answer(full);
         const TargetingRecord* targeting = find_targeting(view_, flag);
         touch(Unit(find_unit_attribute(view_, targeting, context)).text());

@@ -24,7 +24,7 @@ inline Answer evaluate(const SnapshotView& view, const FlagRecord& flag,
                        const Context& context) noexcept {
     return flag.path < static_cast<std::uint8_t>(EvaluationPath::kFull)
                ? detail::evaluate_short(view, flag, context)
-               : detail::evaluate_full(view, flag, context);
+               : detail::evaluate_targeted(view, flag, context);
 }
 
 /// The same answer, and every step to it handed to `trace`, whose type has a

@@ -30,7 +30,14 @@ public:
           targeting_(targeting),
           unit_(find_unit_attribute(view, targeting, context)) {}
 
-    const Unit& unit() const noexcept { return unit_; }
+    bool has_unit() const noexcept { return unit_ != nullptr; }
+    /// Made anew each time: most questions are decided before anybody asks for its text.
+    Unit unit() const noexcept { return Unit(unit_); }
+
+    /// Whom a layer or a legacy flag buckets.
+    static std::string_view text_or_anonymous(const Unit& unit) noexcept {
+        return unit.exists() ? unit.text() : kLegacyAnonymous;
+    }
 
     std::uint32_t bucket_count() const noexcept {
         return has_trait(kTraitLegacy) ? kLegacyBucketCount : kBucketCount;
@@ -52,25 +59,28 @@ public:
             return {0, random_bucket(bucket_count()), Draw::kRandom};
         }
         if (has_trait(kTraitLegacy)) {
-            return {0, legacy_hundredths(legacy_salt(), legacy_identifier()), Draw::kLegacyMd5};
+            return {0, legacy_hundredths(legacy_salt(), text_or_anonymous(unit())),
+                    Draw::kLegacyMd5};
         }
-        const std::uint64_t hash = hash64(unit_.text(), seed);
+        const std::uint64_t hash = hash64(unit().text(), seed);
         return {hash, bucket_of_hash(hash), Draw::kXxh3};
     }
 
-    TraceStep step_of(DecisionRule rule) const noexcept {
+    /// @param unit  that of this flag; the step borrows its text
+    TraceStep step_of(DecisionRule rule, const Unit& unit) const noexcept {
         TraceStep step;
         step.rule = rule;
-        step.attribute = unit_.attribute_name();
-        step.unit = unit_.text();
+        step.attribute = unit.attribute_name();
+        step.unit = unit.text();
         if (rule == DecisionRule::kExclude || rule == DecisionRule::kInclude) {
-            step.hash = hash64(unit_.text());
+            step.hash = hash64(unit.text());
         }
         return step;
     }
 
-    TraceStep step_of(DecisionRule rule, const Drawn& drawn, std::uint64_t seed) const noexcept {
-        TraceStep step = step_of(rule);
+    TraceStep step_of(DecisionRule rule, const Unit& unit, const Drawn& drawn,
+                      std::uint64_t seed) const noexcept {
+        TraceStep step = step_of(rule, unit);
         step.draw = drawn.how;
         step.hash = drawn.hash;
         step.seed = drawn.how == Draw::kXxh3 ? seed : 0;
@@ -78,14 +88,15 @@ public:
         step.bucket_count = bucket_count();
         if (drawn.how == Draw::kLegacyMd5) {
             step.salt = legacy_salt();
-            step.unit = legacy_identifier();
+            step.unit = text_or_anonymous(unit);
         }
         return step;
     }
 
     /// The step that chose variant number + 1 `variant` of the snapshot.
-    TraceStep variant_step(const Drawn& drawn, std::uint32_t variant) const noexcept {
-        TraceStep step = step_of(DecisionRule::kVariant, drawn, flag_.variant_seed);
+    TraceStep variant_step(const Unit& unit, const Drawn& drawn,
+                           std::uint32_t variant) const noexcept {
+        TraceStep step = step_of(DecisionRule::kVariant, unit, drawn, flag_.variant_seed);
         step.has_decided = true;
         step.is_enabled = variant != 0;
         const VariantRecord* chosen = variant == 0 ? nullptr : view_.variant(variant - 1);
@@ -106,14 +117,10 @@ private:
         return targeting_ == nullptr ? std::string_view() : view_.text(targeting_->salt);
     }
 
-    std::string_view legacy_identifier() const noexcept {
-        return unit_.exists() ? unit_.text() : kLegacyAnonymous;
-    }
-
     const SnapshotView& view_;
     const FlagRecord& flag_;
     const TargetingRecord* targeting_;
-    Unit unit_;
+    const Attribute* unit_;  ///< null: the context has none
 };
 
 }  // namespace burgee::detail

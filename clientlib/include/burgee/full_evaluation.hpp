@@ -5,6 +5,7 @@
 
 #include <burgee/evaluation_trace.hpp>
 #include <burgee/flag_draw.hpp>
+#include <burgee/program_evaluation.hpp>
 #include <burgee/rule_interpreter.hpp>
 #include <burgee/split_evaluation.hpp>
 
@@ -13,6 +14,7 @@
 
 namespace burgee::detail {
 
+/// A flag that another one requires, within what is left of that one's question.
 Answer evaluate_required(const SnapshotView& view, const FlagRecord& flag, const Context& context,
                          QuestionBudget& budget) noexcept;
 
@@ -49,7 +51,7 @@ public:
         if (status() == Status::kEnabled) {
             return decided(DecisionRule::kEnabled, true, Reason::kStatic);
         }
-        if (needs_unit() && !draw_.unit().exists()) {
+        if (needs_unit() && !draw_.has_unit()) {
             return decided(DecisionRule::kUnit, false, Reason::kTargetingKeyMissing);
         }
         passed(DecisionRule::kUnit);
@@ -64,7 +66,7 @@ private:
     static constexpr Reason kUndecided = Reason::kNotReady;
 
     Status status() const noexcept { return static_cast<Status>(flag_.status); }
-    bool is_ab_test() const noexcept { return status() == Status::kAbTest; }
+    bool is_ab_test() const noexcept { return detail::is_ab_test(flag_); }
     bool has_trait(FlagTrait trait) const noexcept { return (flag_.traits & trait) != 0; }
     bool has_layer() const noexcept { return targeting_ != nullptr && targeting_->has_layer != 0; }
 
@@ -129,7 +131,8 @@ private:
             --budget_.requirement_depth;
         }
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(DecisionRule::kRequires);
+            const Unit unit = draw_.unit();
+            TraceStep step = draw_.step_of(DecisionRule::kRequires, unit);
             step.subject = view_.text(requirement.flag_offset, requirement.flag_size);
             step.number = number;
             step.is_met = is_met;
@@ -163,15 +166,16 @@ private:
             is_exclude ? targeting_->exclude_first : targeting_->include_first;
         const std::uint32_t count =
             is_exclude ? targeting_->exclude_count : targeting_->include_count;
-        if (!draw_.unit().exists()) {
+        const Unit unit = draw_.unit();
+        if (!unit.exists()) {
             return false;
         }
-        const std::uint64_t fingerprint = hash64(draw_.unit().text());
+        const std::uint64_t fingerprint = hash64(unit.text());
         if (view_.set_contains(first, count, fingerprint)) {
             return true;
         }
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(rule);
+            TraceStep step = draw_.step_of(rule, unit);
             step.hash = fingerprint;
             trace_.record(step);
         }
@@ -200,7 +204,7 @@ private:
         const auto kind = static_cast<ServeKind>(rule.serve);
         const bool is_drawn =
             kind == ServeKind::kRollout || (kind == ServeKind::kOn && is_ab_test());
-        if (is_drawn && draw_.draws_by_unit() && !draw_.unit().exists()) {
+        if (is_drawn && draw_.draws_by_unit() && !draw_.has_unit()) {
             matched(rule, number, false);
             return decided(DecisionRule::kUnit, false, Reason::kTargetingKeyMissing);
         }
@@ -213,7 +217,7 @@ private:
             case ServeKind::kRollout:
                 return split(DecisionRule::kRollout, rule.gate_end, Reason::kRuleMatch);
             case ServeKind::kVariant:
-                return given_variant(rule);
+                return given_variant(view_, flag_, rule);
             case ServeKind::kOff:
                 break;
         }
@@ -223,7 +227,8 @@ private:
     void matched([[maybe_unused]] const RuleRecord& rule, [[maybe_unused]] std::uint64_t number,
                  [[maybe_unused]] bool has_decided) noexcept {
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(DecisionRule::kRules);
+            const Unit unit = draw_.unit();
+            TraceStep step = draw_.step_of(DecisionRule::kRules, unit);
             step.subject = view_.text(rule.name_offset, rule.name_size);
             step.number = static_cast<std::uint32_t>(number);
             step.has_decided = has_decided;
@@ -233,23 +238,15 @@ private:
         }
     }
 
-    /// A variant by hand: nothing was drawn, so it does not count for the experiment.
-    Answer given_variant(const RuleRecord& rule) const noexcept {
-        const std::uint64_t number = std::uint64_t{flag_.variants_first} + rule.variant;
-        const bool is_ours = rule.variant < flag_.variant_count && view_.variant(number) != nullptr;
-        const auto variant = is_ours ? static_cast<std::uint32_t>(number + 1) : 0U;
-        return Answer{variant, Reason::kRuleMatch, is_ours, false};
-    }
-
     bool is_slot_ours() noexcept {
         constexpr std::uint32_t kBucketsPerSlot = kBucketCount / kLayerSlotCount;
-        const std::string_view text =
-            draw_.unit().exists() ? draw_.unit().text() : kLegacyAnonymous;
-        const std::uint64_t hash = hash64(text, targeting_->layer_seed);
+        const Unit unit = draw_.unit();
+        const std::uint64_t hash =
+            hash64(FlagDraw::text_or_anonymous(unit), targeting_->layer_seed);
         const std::uint32_t slot = bucket_of_hash(hash) / kBucketsPerSlot;
         const bool is_ours = has_slot(slot);
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(DecisionRule::kLayer);
+            TraceStep step = draw_.step_of(DecisionRule::kLayer, unit);
             step.subject = view_.text(targeting_->layer_name);
             step.draw = Draw::kXxh3;
             step.seed = targeting_->layer_seed;
@@ -285,7 +282,8 @@ private:
         const Drawn drawn = is_drawn ? draw_.draw(flag_.rollout_seed) : Drawn{};
         const bool is_inside = is_drawn ? drawn.bucket < gate_end : gate_end != 0;
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(rule, drawn, flag_.rollout_seed);
+            const Unit unit = draw_.unit();
+            TraceStep step = draw_.step_of(rule, unit, drawn, flag_.rollout_seed);
             step.has_decided = !is_test || !is_inside;
             step.is_enabled = is_inside;
             step.range_end = gate_end;
@@ -305,14 +303,16 @@ private:
     Answer choose_variant(const Drawn& drawn, Reason reason) noexcept {
         const std::uint32_t variant = variant_at(view_, flag_, drawn.bucket);
         if constexpr (Trace::kEnabled) {
-            trace_.record(draw_.variant_step(drawn, variant));
+            const Unit unit = draw_.unit();
+            trace_.record(draw_.variant_step(unit, drawn, variant));
         }
         return Answer{variant, reason, variant != 0, variant != 0};
     }
 
     Answer decided(DecisionRule rule, bool is_enabled, Reason reason) noexcept {
         if constexpr (Trace::kEnabled) {
-            TraceStep step = draw_.step_of(rule);
+            const Unit unit = draw_.unit();
+            TraceStep step = draw_.step_of(rule, unit);
             step.has_decided = true;
             step.is_enabled = is_enabled;
             trace_.record(step);
@@ -322,7 +322,8 @@ private:
 
     void passed([[maybe_unused]] DecisionRule rule) noexcept {
         if constexpr (Trace::kEnabled) {
-            trace_.record(draw_.step_of(rule));
+            const Unit unit = draw_.unit();
+            trace_.record(draw_.step_of(rule, unit));
         }
     }
 
@@ -335,22 +336,35 @@ private:
     Trace& trace_;
 };
 
-/// Out of line: it keeps the short ways small enough to inline where they are asked.
+/// The whole order of rules, untraced. Out of line, so that whoever needs less of it pays for less.
 [[gnu::noinline]] inline Answer evaluate_full(const SnapshotView& view, const FlagRecord& flag,
-                                              const Context& context) noexcept {
+                                              const Context& context,
+                                              QuestionBudget& budget) noexcept {
     NoTrace trace;
-    QuestionBudget budget;
     return FullEvaluation<NoTrace>(view, flag, context, budget, trace).decide();
 }
 
-/// A flag that another one requires, within what is left of that one's question.
-[[gnu::noinline]] inline Answer evaluate_required(const SnapshotView& view, const FlagRecord& flag,
-                                                  const Context& context,
-                                                  QuestionBudget& budget) noexcept {
-    NoTrace trace;
+/// A whole question. Precondition: the flag's path is EvaluationPath::kFull.
+[[gnu::noinline]] inline Answer ask_full(const SnapshotView& view, const FlagRecord& flag,
+                                         const Context& context) noexcept {
+    QuestionBudget budget;
+    return evaluate_full(view, flag, context, budget);
+}
+
+inline Answer evaluate_required(const SnapshotView& view, const FlagRecord& flag,
+                                const Context& context, QuestionBudget& budget) noexcept {
     return flag.path < static_cast<std::uint8_t>(EvaluationPath::kFull)
                ? evaluate_short(view, flag, context)
-               : FullEvaluation<NoTrace>(view, flag, context, budget, trace).decide();
+               : evaluate_full(view, flag, context, budget);
+}
+
+/// Out of line: it keeps the short ways of evaluate() small enough to inline where they are asked.
+[[gnu::noinline]] inline Answer evaluate_targeted(const SnapshotView& view, const FlagRecord& flag,
+                                                  const Context& context) noexcept {
+    const TargetingRecord* targeting = find_targeting(view, flag);
+    return targeting != nullptr && is_program_alone(flag, *targeting)
+               ? evaluate_program(view, flag, *targeting, context)
+               : ask_full(view, flag, context);
 }
 
 }  // namespace burgee::detail

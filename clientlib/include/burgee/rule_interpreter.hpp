@@ -73,217 +73,261 @@ private:
     DecimalText digits_;
 };
 
-/// Asks what one instruction asks of an attribute that is there. Each question is a few
-/// instructions of the processor, or a call where it is longer than that.
+/// Which of the orders less, equal and greater (bits 0, 1 and 2) each of the five comparisons
+/// takes, four bits for each, in the order in which Operation names them: is, above, at least,
+/// below, at most.
+inline constexpr std::uint32_t kOrdersTaken = 0x3'1642;
+
+/// Whether comparison number `index` (0 .. 4) takes `order`, which is below, 0 or above 0; without
+/// a branch, for which way a number falls is often a matter of chance.
+constexpr bool takes_order(std::uint32_t index, int order) noexcept {
+    return (kOrdersTaken >> (4U * index + static_cast<std::uint32_t>(order + 1)) & 1U) != 0;
+}
+
+/// Asks what one instruction asks of an attribute that is there. What takes longer than a call does
+/// is one, so that the loop over the steps stays small.
 class AttributeQuestion {
 public:
-    AttributeQuestion(const SnapshotView& view, const Instruction& step,
-                      const Attribute& attribute) noexcept
-        : view_(view), step_(step), attribute_(attribute) {}
-
-    [[gnu::always_inline]] Finding ask() const noexcept {
-        switch (operation()) {
+    [[gnu::always_inline]] static Finding ask(const SnapshotView& view, const Instruction& step,
+                                              const Attribute& attribute) noexcept {
+        const auto operation = static_cast<Operation>(step.operation);
+        switch (operation) {
             case Operation::kShortTextIs:
+                return is_string(attribute) ? finding_of(is_short_text(step, attribute.text()))
+                                            : ask_decimal_text(view, step, attribute);
             case Operation::kShortTextIn:
+                return is_string(attribute)
+                           ? finding_of(is_among_short(view, step, attribute.text()))
+                           : ask_decimal_text(view, step, attribute);
             case Operation::kTextIs:
             case Operation::kTextIn:
-                return attribute_.type() == AttributeType::kString
-                           ? finding_of(ask_text(attribute_.text()))
-                           : ask_decimal_text();
+                return is_string(attribute)
+                           ? finding_of(ask_long_text(view, step, attribute.text()))
+                           : ask_decimal_text(view, step, attribute);
             case Operation::kStartsWith:
             case Operation::kEndsWith:
-                return is_string() ? finding_of(ask_edge()) : Finding::kMistyped;
+                return is_string(attribute) ? finding_of(ask_edge(view, step, attribute.text()))
+                                            : Finding::kMistyped;
             case Operation::kNumberIs:
             case Operation::kNumberAbove:
             case Operation::kNumberAtLeast:
             case Operation::kNumberBelow:
             case Operation::kNumberAtMost:
-                return ask_number();
+                return ask_number(step, attribute);
             case Operation::kExists:
                 return Finding::kYes;
             case Operation::kOutcome:
             case Operation::kSegment:
                 return Finding::kNo;
             default:
-                return ask_longer();
+                return ask_longer(view, step, attribute);
         }
     }
 
 private:
-    Operation operation() const noexcept { return static_cast<Operation>(step_.operation); }
-    bool is_string() const noexcept { return attribute_.type() == AttributeType::kString; }
-    bool is_folded() const noexcept { return (step_.traits & kTraitCaseInsensitive) != 0; }
-    std::string_view constant_text() const noexcept {
-        const std::uint64_t place = step_.operand;
-        return view_.text(place & 0xFFFFFFFFU, place >> 32U);
+    static bool is_string(const Attribute& attribute) noexcept {
+        return attribute.type() == AttributeType::kString;
+    }
+    static bool is_folded(const Instruction& step) noexcept {
+        return (step.traits & kTraitCaseInsensitive) != 0;
+    }
+    static std::string_view constant_text(const SnapshotView& view,
+                                          const Instruction& step) noexcept {
+        return view.text(step.operand & 0xFFFFFFFFU, step.operand >> 32U);
+    }
+    /// The step's operation, counted from `first` on.
+    static std::uint32_t index_after(Operation first, const Instruction& step) noexcept {
+        return std::uint32_t{step.operation} - static_cast<std::uint32_t>(first);
     }
 
-    /// What takes longer than a call does.
-    [[gnu::noinline]] Finding ask_longer() const noexcept {
-        switch (operation()) {
+    [[gnu::noinline]] static Finding ask_longer(const SnapshotView& view, const Instruction& step,
+                                                const Attribute& attribute) noexcept {
+        const auto operation = static_cast<Operation>(step.operation);
+        if (operation == Operation::kDateAfter || operation == Operation::kDateBefore) {
+            return ask_date(step, attribute);
+        }
+        if (!is_string(attribute)) {
+            return Finding::kMistyped;
+        }
+        switch (operation) {
             case Operation::kContains:
-                return is_string() ? finding_of(ask_part()) : Finding::kMistyped;
+                return finding_of(ask_part(view, step, attribute.text()));
             case Operation::kRegex:
-                return is_string() ? finding_of(ask_regex()) : Finding::kMistyped;
-            case Operation::kDateAfter:
-            case Operation::kDateBefore:
-                return ask_date();
+                return finding_of(ask_regex(view, step, attribute.text()));
             case Operation::kSemverIs:
             case Operation::kSemverAbove:
             case Operation::kSemverAtLeast:
             case Operation::kSemverBelow:
             case Operation::kSemverAtMost:
-                return ask_semver();
+                return ask_semver(view, step, attribute.text());
             default:
-                return Finding::kNo;
+                return Finding::kNo;  // hostile bytes
         }
     }
 
-    [[gnu::noinline]] Finding ask_decimal_text() const noexcept {
-        if (attribute_.type() == AttributeType::kDouble) {
+    [[gnu::noinline]] static Finding ask_decimal_text(const SnapshotView& view,
+                                                      const Instruction& step,
+                                                      const Attribute& attribute) noexcept {
+        if (attribute.type() == AttributeType::kDouble) {
             return Finding::kMistyped;  // its decimal text differs between languages
         }
-        const PlainText text(attribute_);
-        return finding_of(ask_text(text.text()));
+        const PlainText text(attribute);
+        return finding_of(ask_text(view, step, text.text()));
     }
 
-    bool ask_text(std::string_view text) const noexcept {
-        switch (operation()) {
+    static bool ask_text(const SnapshotView& view, const Instruction& step,
+                         std::string_view text) noexcept {
+        switch (static_cast<Operation>(step.operation)) {
             case Operation::kShortTextIs:
-                return text.size() <= kPackedTextSizeMax && packed_text(text) == step_.operand;
+                return is_short_text(step, text);
             case Operation::kShortTextIn:
-                return text.size() <= kPackedTextSizeMax && is_among_short(packed_text(text));
-            case Operation::kTextIs:
-                return is_folded() ? equals_folded(text, constant_text())
-                                   : equals(text, constant_text());
+                return is_among_short(view, step, text);
             default:
-                return is_folded() ? is_listed_folded(view_, step_, text)
-                                   : view_.set_contains(step_.operand, step_.count, hash64(text));
+                return ask_long_text(view, step, text);
         }
     }
 
-    bool is_among_short(std::uint64_t packed) const noexcept {
+    [[gnu::always_inline]] static bool is_short_text(const Instruction& step,
+                                                     std::string_view text) noexcept {
+        return text.size() <= kPackedTextSizeMax && packed_text(text) == step.operand;
+    }
+
+    [[gnu::always_inline]] static bool is_among_short(const SnapshotView& view,
+                                                      const Instruction& step,
+                                                      std::string_view text) noexcept {
         const std::uint32_t count =
-            step_.count < kShortTextCountMax ? step_.count : kShortTextCountMax;
-        const std::uint64_t* values = view_.set_entries(step_.operand, count);
-        bool is_found = false;
-        for (std::uint32_t number = 0; values != nullptr && number < count; ++number) {
-            is_found |= values[number] == packed;
+            step.count < kShortTextCountMax ? step.count : kShortTextCountMax;
+        const std::uint64_t* values = view.set_entries(step.operand, count);
+        if (values == nullptr || text.size() > kPackedTextSizeMax) {
+            return false;
         }
-        return is_found;
-    }
-
-    bool ask_edge() const noexcept {
-        const std::string_view text = attribute_.text();
-        const std::string_view part = constant_text();
-        if (operation() == Operation::kStartsWith) {
-            return is_folded() ? starts_with_folded(text, part) : starts_with(text, part);
+        const std::uint64_t packed = packed_text(text);
+        for (std::uint32_t number = 0; number < count; ++number) {
+            if (values[number] == packed) {
+                return true;
+            }
         }
-        return is_folded() ? ends_with_folded(text, part) : ends_with(text, part);
+        return false;
     }
 
-    bool ask_part() const noexcept {
-        const std::string_view text = attribute_.text();
-        return is_folded() ? contains_folded(text, constant_text())
-                           : contains(text, constant_text());
+    static bool ask_long_text(const SnapshotView& view, const Instruction& step,
+                              std::string_view text) noexcept {
+        if (static_cast<Operation>(step.operation) == Operation::kTextIs) {
+            return is_folded(step) ? equals_folded(text, constant_text(view, step))
+                                   : equals(text, constant_text(view, step));
+        }
+        return is_folded(step) ? is_listed_folded(view, step, text)
+                               : view.set_contains(step.operand, step.count, hash64(text));
     }
 
-    bool ask_regex() const noexcept {
-        const std::uint32_t count = step_.count;
-        const std::uint16_t* words = view_.table(step_.operand, count);
-        return words != nullptr && regex_matches(words, count, attribute_.text());
+    [[gnu::always_inline]] static bool ask_edge(const SnapshotView& view, const Instruction& step,
+                                                std::string_view text) noexcept {
+        const std::string_view part = constant_text(view, step);
+        if (is_folded(step)) {
+            return ask_folded_edge(step, text, part);
+        }
+        if (text.size() < part.size()) {
+            return false;
+        }
+        const bool is_start = static_cast<Operation>(step.operation) == Operation::kStartsWith;
+        const std::size_t skipped = is_start ? 0 : text.size() - part.size();
+        return same_bytes(text.data() + skipped, part.data(), part.size());
+    }
+
+    [[gnu::noinline]] static bool ask_folded_edge(const Instruction& step, std::string_view text,
+                                                  std::string_view part) noexcept {
+        return static_cast<Operation>(step.operation) == Operation::kStartsWith
+                   ? starts_with_folded(text, part)
+                   : ends_with_folded(text, part);
+    }
+
+    static bool ask_part(const SnapshotView& view, const Instruction& step,
+                         std::string_view text) noexcept {
+        const std::string_view part = constant_text(view, step);
+        return is_folded(step) ? contains_folded(text, part) : contains(text, part);
+    }
+
+    static bool ask_regex(const SnapshotView& view, const Instruction& step,
+                          std::string_view text) noexcept {
+        const std::uint32_t count = step.count;
+        const std::uint16_t* words = view.table(step.operand, count);
+        return words != nullptr && regex_matches(words, count, text);
     }
 
     template <typename Constant>
-    Ordering order_against(Constant constant) const noexcept {
-        switch (attribute_.type()) {
+    static Ordering order_against(const Attribute& attribute, Constant constant) noexcept {
+        switch (attribute.type()) {
             case AttributeType::kInteger:
-                return compare_numbers(attribute_.integer(), constant);
+                return compare_numbers(attribute.integer(), constant);
             case AttributeType::kUnsigned:
-                return compare_numbers(static_cast<std::uint64_t>(attribute_.integer()), constant);
+                return compare_numbers(static_cast<std::uint64_t>(attribute.integer()), constant);
             default:
-                return compare_numbers(attribute_.number(), constant);
+                return compare_numbers(attribute.number(), constant);
         }
     }
 
-    [[gnu::noinline]] Ordering order_of_numbers() const noexcept {
-        switch (static_cast<ConstantType>(step_.constant)) {
+    static Ordering order_of_numbers(const Instruction& step, const Attribute& attribute) noexcept {
+        switch (static_cast<ConstantType>(step.constant)) {
             case ConstantType::kInteger:
-                return order_against(static_cast<std::int64_t>(step_.operand));
+                return order_against(attribute, static_cast<std::int64_t>(step.operand));
             case ConstantType::kUnsigned:
-                return order_against(step_.operand);
+                return order_against(attribute, step.operand);
             case ConstantType::kDouble: {
                 double constant = 0;
-                std::memcpy(&constant, &step_.operand, sizeof constant);
-                return order_against(constant);
+                std::memcpy(&constant, &step.operand, sizeof constant);
+                return order_against(attribute, constant);
             }
         }
         return Ordering::kUnordered;
     }
 
-    Finding ask_number() const noexcept {
-        if (is_string() || attribute_.type() == AttributeType::kBoolean) {
-            return Finding::kMistyped;
+    static Finding ask_number(const Instruction& step, const Attribute& attribute) noexcept {
+        if (attribute.type() != AttributeType::kInteger ||
+            step.constant != static_cast<std::uint8_t>(ConstantType::kInteger)) {
+            return ask_mixed_numbers(step, attribute);
         }
-        const bool are_integers =
-            attribute_.type() == AttributeType::kInteger &&
-            step_.constant == static_cast<std::uint8_t>(ConstantType::kInteger);
-        const Ordering order =
-            are_integers ? order_of(attribute_.integer(), static_cast<std::int64_t>(step_.operand))
-                         : order_of_numbers();
-        switch (operation()) {
-            case Operation::kNumberIs:
-                return finding_of(order == Ordering::kEqual);
-            case Operation::kNumberAbove:
-                return finding_of(order == Ordering::kGreater);
-            case Operation::kNumberAtLeast:
-                return finding_of(order == Ordering::kGreater || order == Ordering::kEqual);
-            case Operation::kNumberBelow:
-                return finding_of(order == Ordering::kLess);
-            default:
-                return finding_of(order == Ordering::kLess || order == Ordering::kEqual);
-        }
+        const std::int64_t number = attribute.integer();
+        const auto constant = static_cast<std::int64_t>(step.operand);
+        const int order = static_cast<int>(number > constant) - static_cast<int>(number < constant);
+        return finding_of(takes_order(index_after(Operation::kNumberIs, step), order));
     }
 
-    Finding ask_date() const noexcept {
-        std::int64_t unix_ms = 0;
-        if (attribute_.type() == AttributeType::kInteger) {
-            unix_ms = attribute_.integer();
-        } else if (!is_string() || !parse_rfc3339(attribute_.text(), unix_ms)) {
+    [[gnu::noinline]] static Finding ask_mixed_numbers(const Instruction& step,
+                                                       const Attribute& attribute) noexcept {
+        if (is_string(attribute) || attribute.type() == AttributeType::kBoolean) {
             return Finding::kMistyped;
         }
-        const auto constant = static_cast<std::int64_t>(step_.operand);
-        const bool is_after = operation() == Operation::kDateAfter;
+        const Ordering order = order_of_numbers(step, attribute);
+        return finding_of(
+            order != Ordering::kUnordered &&
+            takes_order(index_after(Operation::kNumberIs, step), static_cast<int>(order)));
+    }
+
+    static Finding ask_date(const Instruction& step, const Attribute& attribute) noexcept {
+        std::int64_t unix_ms = 0;
+        if (attribute.type() == AttributeType::kInteger) {
+            unix_ms = attribute.integer();
+        } else if (!is_string(attribute) || !parse_rfc3339(attribute.text(), unix_ms)) {
+            return Finding::kMistyped;
+        }
+        const auto constant = static_cast<std::int64_t>(step.operand);
+        const bool is_after = static_cast<Operation>(step.operation) == Operation::kDateAfter;
         return finding_of(is_after ? unix_ms > constant : unix_ms < constant);
     }
 
-    Finding ask_semver() const noexcept {
+    static Finding ask_semver(const SnapshotView& view, const Instruction& step,
+                              std::string_view text) noexcept {
         Semver version;
         Semver constant;
-        if (!is_string() || !parse_semver(attribute_.text(), version)) {
+        if (!parse_semver(text, version)) {
             return Finding::kMistyped;
         }
-        if (!parse_semver(constant_text(), constant)) {
+        if (!parse_semver(constant_text(view, step), constant)) {
             return Finding::kNo;  // hostile bytes: the builder stores valid versions only
         }
-        const int order = compare_semver(version, constant);
-        switch (operation()) {
-            case Operation::kSemverIs:
-                return finding_of(order == 0);
-            case Operation::kSemverAbove:
-                return finding_of(order > 0);
-            case Operation::kSemverAtLeast:
-                return finding_of(order >= 0);
-            case Operation::kSemverBelow:
-                return finding_of(order < 0);
-            default:
-                return finding_of(order <= 0);
-        }
+        return finding_of(takes_order(index_after(Operation::kSemverIs, step),
+                                      compare_semver(version, constant)));
     }
-
-    const SnapshotView& view_;
-    const Instruction& step_;
-    const Attribute& attribute_;
 };
 
 /// What one question may still spend; shared by a flag and all that it requires.
@@ -301,7 +345,8 @@ struct QuestionBudget {
     }
 };
 
-/// A question that programs are asked.
+/// A question that programs are asked. A plain value, copied for each segment, so that the compiler
+/// may keep it in registers: nothing ever holds its address.
 template <typename Trace>
 class RuleInterpreter {
 public:
@@ -311,39 +356,47 @@ public:
 
     /// The outcome of the `count` instructions from number `first` on; kOutcomeNone when they are
     /// not there, lead nowhere or take too long.
-    std::uint64_t run(std::uint32_t first, std::uint32_t count) noexcept {
-        const Instruction* const program = view_.program(first, count);
-        if (program == nullptr) {
-            return kOutcomeNone;
-        }
-        std::uint64_t place = 0;
-        while (place < count && budget_.take_step()) {
-            const Instruction& step = program[place];
-            if (step.operation == static_cast<std::uint8_t>(Operation::kOutcome)) {
-                return step.operand;
+    [[gnu::always_inline]] std::uint64_t run(std::uint32_t first,
+                                             std::uint32_t count) const noexcept {
+        const Instruction* step = view_.program(first, count);
+        std::uint64_t left = step == nullptr ? 0 : count;  // instructions from `step` on
+        std::uint32_t steps_left = budget_.steps_left;
+        std::uint64_t outcome = kOutcomeNone;
+        while (left != 0 && steps_left != 0) {
+            --steps_left;
+            if (step->operation == static_cast<std::uint8_t>(Operation::kOutcome)) {
+                outcome = step->operand;
+                break;
             }
-            const std::uint32_t distance = holds(step, place) ? step.on_true : step.on_false;
-            if (distance == 0) {
+            const bool answer = step->operation == static_cast<std::uint8_t>(Operation::kSegment)
+                                    ? ask_segment(*step, count - left, steps_left)
+                                    : ask_attribute(*step, count - left);
+            std::uint64_t distance = step->on_false;
+            if (answer) {
+                distance = step->on_true;
+                // A jump, not a selection: most people answer a question alike, and a jump that is
+                // foreseen lets the next step begin before this one's answer is there.
+                __asm__("" : "+r"(distance));
+            }
+            if (distance - 1 >= left) {
                 break;  // hostile bytes
             }
-            place += distance;
+            step += distance;
+            left -= distance;
         }
-        return kOutcomeNone;
+        budget_.steps_left = steps_left;
+        return outcome;
     }
 
 private:
-    [[gnu::always_inline]] bool holds(const Instruction& step,
-                                      [[maybe_unused]] std::uint64_t place) noexcept {
-        const bool is_inverted = (step.traits & kTraitInverted) != 0;
-        if (step.operation == static_cast<std::uint8_t>(Operation::kSegment)) {
-            return holds_segment(step, place) != is_inverted;
-        }
+    [[gnu::always_inline]] bool ask_attribute(const Instruction& step,
+                                              [[maybe_unused]] std::uint64_t place) const noexcept {
         const Attribute* attribute = context_.find_key(step.attribute);
         Finding finding = Finding::kNo;
         if (attribute != nullptr) {
-            finding = AttributeQuestion(view_, step, *attribute).ask();
+            finding = AttributeQuestion::ask(view_, step, *attribute);
         }
-        const bool answer = (finding == Finding::kYes) != is_inverted;
+        const bool answer = (finding == Finding::kYes) != is_inverted(step);
         if constexpr (Trace::kEnabled) {
             ConstraintStep traced;
             traced.instruction = &step;
@@ -357,23 +410,36 @@ private:
         return answer;
     }
 
-    [[gnu::noinline]] bool holds_segment(const Instruction& step,
-                                         [[maybe_unused]] std::uint64_t place) noexcept {
-        const SegmentRecord* segment = view_.segment(step.operand);
-        if (segment == nullptr || segment_depth_ >= kSegmentDepthMax) {
+    bool ask_segment(const Instruction& step, std::uint64_t place,
+                     std::uint32_t& steps_left) const noexcept {
+        budget_.steps_left = steps_left;
+        const bool answer = holds_segment(*this, step, place) != is_inverted(step);
+        steps_left = budget_.steps_left;
+        return answer;
+    }
+
+    static bool is_inverted(const Instruction& step) noexcept {
+        return (step.traits & kTraitInverted) != 0;
+    }
+
+    [[gnu::noinline]] static bool holds_segment(RuleInterpreter interpreter,
+                                                const Instruction& step,
+                                                [[maybe_unused]] std::uint64_t place) noexcept {
+        const SegmentRecord* segment = interpreter.view_.segment(step.operand);
+        if (segment == nullptr || interpreter.segment_depth_ >= kSegmentDepthMax) {
             return false;
         }
-        ++segment_depth_;
-        const bool answer = run(segment->program_first, segment->program_count) == kOutcomeTrue;
-        --segment_depth_;
+        [[maybe_unused]] const std::uint32_t depth = interpreter.segment_depth_++;
+        const bool answer =
+            interpreter.run(segment->program_first, segment->program_count) == kOutcomeTrue;
         if constexpr (Trace::kEnabled) {
             ConstraintStep traced;
             traced.instruction = &step;
             traced.place = place;
             traced.segment = segment;
-            traced.holds = answer != ((step.traits & kTraitInverted) != 0);
-            traced.segment_depth = segment_depth_;
-            trace_.record(traced);
+            traced.holds = answer != is_inverted(step);
+            traced.segment_depth = depth;
+            interpreter.trace_.record(traced);
         }
         return answer;
     }

@@ -46,23 +46,47 @@ inline std::uint32_t variant_at(const SnapshotView& view, const FlagRecord& flag
     return flag.variants_first + before + 1;
 }
 
-/// EvaluationPath::kSplit and kVariantSplit.
-inline Answer evaluate_split(const SnapshotView& view, const FlagRecord& flag,
-                             const Context& context) noexcept {
-    const Unit unit(context.unit());
-    if (!unit.exists()) {
+constexpr bool is_ab_test(const FlagRecord& flag) noexcept {
+    return flag.status == static_cast<std::uint8_t>(Status::kAbTest);
+}
+
+/// The variant whose range holds the unit's variant bucket.
+/// @param unit  null: the context has none
+inline Answer draw_variant(const SnapshotView& view, const FlagRecord& flag, const Attribute* unit,
+                           Reason reason) noexcept {
+    if (unit == nullptr) {
         return answer_of(false, Reason::kTargetingKeyMissing);
     }
-    if (flag.path == static_cast<std::uint8_t>(EvaluationPath::kSplit)) {
+    const std::uint32_t variant = variant_at(view, flag, bucket_of(*unit, flag.variant_seed));
+    return Answer{variant, reason, variant != 0, variant != 0};
+}
+
+/// A variant by hand: nothing was drawn, so it does not count for the experiment.
+inline Answer given_variant(const SnapshotView& view, const FlagRecord& flag,
+                            const RuleRecord& rule) noexcept {
+    const std::uint64_t number = std::uint64_t{flag.variants_first} + rule.variant;
+    const bool is_ours = rule.variant < flag.variant_count && view.variant(number) != nullptr;
+    const auto variant = is_ours ? static_cast<std::uint32_t>(number + 1) : 0U;
+    return Answer{variant, Reason::kRuleMatch, is_ours, false};
+}
+
+/// The unit's xxh3 rollout bucket against `gate_end`, then, on an ab_test flag, its variant.
+/// @param unit  null: the context has none
+[[gnu::always_inline]] inline Answer split_unit(const SnapshotView& view, const FlagRecord& flag,
+                                                const Attribute* unit, std::uint32_t gate_end,
+                                                Reason reason) noexcept {
+    if (unit == nullptr) {
+        return answer_of(false, Reason::kTargetingKeyMissing);
+    }
+    if (!is_ab_test(flag)) {
         // No branch on the outcome: chance decides it, so it would be mispredicted.
-        return answer_of(bucket(unit.text(), flag.rollout_seed) < flag.gate_end, Reason::kSplit);
+        return answer_of(bucket_of(*unit, flag.rollout_seed) < gate_end, reason);
     }
     // A gate that is wide open needs no bucket.
-    if (flag.gate_end < kBucketCount && bucket(unit.text(), flag.rollout_seed) >= flag.gate_end) {
-        return answer_of(false, Reason::kSplit);
+    if (gate_end < kBucketCount && bucket_of(*unit, flag.rollout_seed) >= gate_end) {
+        return answer_of(false, reason);
     }
-    const std::uint32_t variant = variant_at(view, flag, bucket(unit.text(), flag.variant_seed));
-    return Answer{variant, Reason::kSplit, variant != 0, variant != 0};
+    return draw_variant(view, flag, unit, reason);
 }
 
 /// Every path but EvaluationPath::kFull. Precondition: flag.path is one of them.
@@ -72,7 +96,7 @@ inline Answer evaluate_short(const SnapshotView& view, const FlagRecord& flag,
         return answer_of((flag.traits & kTraitConstantEnabled) != 0,
                          static_cast<Reason>(flag.constant_reason));
     }
-    return evaluate_split(view, flag, context);
+    return split_unit(view, flag, context.unit(), flag.gate_end, Reason::kSplit);
 }
 
 }  // namespace detail

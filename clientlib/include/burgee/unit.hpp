@@ -57,6 +57,22 @@ private:
     detail::DecimalText digits_;
 };
 
+namespace detail {
+
+[[gnu::noinline]] inline std::uint32_t bucket_of_integer(const Attribute& unit,
+                                                         std::uint64_t seed) noexcept {
+    return bucket(Unit(&unit).text(), seed);
+}
+
+/// The bucket of a unit under a seed; what bucket() gives to the text of Unit(&unit), without
+/// keeping a text. Precondition: unit.can_be_unit().
+inline std::uint32_t bucket_of(const Attribute& unit, std::uint64_t seed) noexcept {
+    return unit.type() == AttributeType::kString ? bucket(unit.text(), seed)
+                                                 : bucket_of_integer(unit, seed);
+}
+
+}  // namespace detail
+
 /// The attribute that gives the unit of `flag`: the first of its `bucket_by` that can be a unit,
 /// which is user_id, else session_id, for most flags; null when the context has none.
 /// Cost: nothing to look for without bucket_by, else at most kBucketByCountMax searches.

@@ -192,7 +192,8 @@ inline std::uint64_t load_half_word(const char* bytes) noexcept {
 }
 
 /// memcmp() == 0, by words that may overlap where the texts are short.
-inline bool same_bytes(const char* one, const char* other, std::size_t size) noexcept {
+[[gnu::always_inline]] inline bool same_bytes(const char* one, const char* other,
+                                              std::size_t size) noexcept {
     if (size > 16) {
         return std::memcmp(one, other, size) == 0;
     }
@@ -264,7 +265,7 @@ inline bool ends_with(std::string_view text, std::string_view part) noexcept {
 
 /// A text of up to 7 bytes as one number: its bytes from the lowest on, its size in the highest.
 /// Equal numbers are equal texts. Precondition: text.size() <= 7.
-inline std::uint64_t packed_text(std::string_view text) noexcept {
+[[gnu::always_inline]] inline std::uint64_t packed_text(std::string_view text) noexcept {
     const char* bytes = text.data();
     const std::size_t size = text.size();
     std::uint64_t packed = 0;
