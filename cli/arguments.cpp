@@ -59,6 +59,10 @@ Noun noun_named(const std::string& noun) {
                 {"burgee layer show checkout",
                  "burgee layer assign checkout --flag new_cart --percentage 25"}};
     }
+    if (noun == "spool") {
+        return {"Look into a host's durable queue of events",
+                {"burgee spool verify", "burgee spool dump -o json"}};
+    }
     assert(noun == "db");
     return {"Prepare the database", {"burgee db migrate --dry-run", "burgee db migrate"}};
 }

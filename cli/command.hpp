@@ -68,6 +68,7 @@ std::vector<Command> explain_commands();
 std::vector<Command> track_commands();
 std::vector<Command> status_commands();
 std::vector<Command> dump_commands();
+std::vector<Command> spool_commands();  // spool verify, spool dump
 std::vector<Command> db_commands();
 std::vector<Command> db_adopt_commands();  // db adopt
 std::vector<Command> doctor_commands();

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <burgee/checksum.hpp>
-#include <burgee/event_wire.hpp>
+#include <burgee/event_view.hpp>
 #include <cassert>
-#include <cstring>
 #include <string_view>
 
 namespace burgee::daemon {
@@ -14,28 +13,6 @@ namespace {
 // event.
 constexpr std::uint64_t kPieceEventsMax = 8'192;
 constexpr std::uint64_t kPieceSizeMax = 1 << 20;
-
-/// Takes the texts behind an event's header, one after the other.
-class TextReader {
-public:
-    explicit TextReader(std::span<const std::byte> bytes) : rest_(bytes) {}
-
-    std::string_view take(std::uint16_t size) {
-        if (size > rest_.size()) {
-            is_short_ = true;
-            return {};
-        }
-        const std::string_view text(reinterpret_cast<const char*>(rest_.data()), size);
-        rest_ = rest_.subspan(size);
-        return text;
-    }
-
-    bool is_short() const { return is_short_; }
-
-private:
-    std::span<const std::byte> rest_;
-    bool is_short_ = false;
-};
 
 void set_unit(sync::MetricEvent& event, std::uint8_t kind) {
     std::string_view text;
@@ -65,29 +42,24 @@ void set_unit(sync::MetricEvent& event, std::uint8_t kind) {
 }  // namespace
 
 std::optional<sync::MetricEvent> decode_event(std::uint64_t lsn, std::span<const std::byte> bytes) {
-    EventHeader header;
-    if (bytes.size() < sizeof header) {
+    EventView view;
+    if (!read_event(bytes.data(), bytes.size(), view)) {
         return std::nullopt;
     }
-    std::memcpy(&header, bytes.data(), sizeof header);
-    TextReader texts(bytes.subspan(sizeof header));
     sync::MetricEvent event;
     event.lsn = lsn;
-    event.experiment = header.experiment_id;
-    event.phase = header.phase;
-    event.in_experiment = header.in_experiment != 0;
-    event.created_unix_ms = header.created_unix_ms;
-    event.value = header.value;
-    event.variant = texts.take(header.variant_size);
-    event.metric = texts.take(header.metric_size);
-    event.user_id = texts.take(header.user_id_size);
-    event.session_id = texts.take(header.session_id_size);
-    event.unit_text = texts.take(header.unit_size);
-    event.metadata_json = texts.take(header.metadata_size);
-    if (texts.is_short()) {
-        return std::nullopt;
-    }
-    set_unit(event, header.unit_kind);
+    event.experiment = view.header.experiment_id;
+    event.phase = view.header.phase;
+    event.in_experiment = view.header.in_experiment != 0;
+    event.created_unix_ms = view.header.created_unix_ms;
+    event.value = view.header.value;
+    event.variant = view.variant;
+    event.metric = view.metric;
+    event.user_id = view.user_id;
+    event.session_id = view.session_id;
+    event.unit_text = view.unit;
+    event.metadata_json = view.metadata_json;
+    set_unit(event, view.header.unit_kind);
     return event;
 }
 
