@@ -42,6 +42,7 @@ class BasicPartCounts {
 public:
     Number& operator[](Part part) { return counts_[static_cast<std::size_t>(part)]; }
     Number operator[](Part part) const { return counts_[static_cast<std::size_t>(part)]; }
+    bool operator==(const BasicPartCounts&) const = default;
 
     template <typename Other>
     BasicPartCounts& operator+=(const BasicPartCounts<Other>& other) {

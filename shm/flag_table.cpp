@@ -139,7 +139,8 @@ FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const OwnPartCo
         } else {
             slots_.emplace_back();
         }
-        keys_.insert(keys_.begin() + static_cast<std::ptrdiff_t>(position), {name_hash, number});
+        keys_.insert(keys_.begin() + static_cast<std::ptrdiff_t>(position),
+                     {name_hash, number, false});
         slot = &slots_[number];
     }
     if (is_new || size != old_size) {
@@ -150,6 +151,7 @@ FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const OwnPartCo
     totals_ -= slot->counts;
     totals_ += counts;
     slot->counts = counts;
+    keys_[position].has_variants = counts[Part::kVariants] > 0;
     return Refusal::kNone;
 }
 

@@ -11,6 +11,7 @@
 //   2. `totals()` is the sum over all flags, so a build knows its size before it starts.
 //   3. Waste is never more than half the pool, plus kWasteMin.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -37,6 +38,7 @@ public:
     const PartCounts& totals() const { return totals_; }
     std::uint64_t hash_at(std::size_t position) const { return keys_[position].name_hash; }
     const Slot& slot_at(std::size_t position) const { return slots_[keys_[position].slot]; }
+    bool has_variants_at(std::size_t position) const { return keys_[position].has_variants; }
 
     /// The flag with this hash, or null. Valid until the next change of the table.
     Slot* find(std::uint64_t name_hash);
@@ -52,6 +54,15 @@ public:
     /// Where a flag's parts begin, in the order of Part.
     const std::byte* parts(const Slot& slot) const { return pool_.data() + slot.pool_offset; }
 
+    /// Ask memory for what a pass over a large table will read: the slot of a flag some steps
+    /// ahead, then, when that has come, the flag's parts.
+    void prefetch_slot(std::size_t position) const { prefetch(&slot_at(position), sizeof(Slot)); }
+    void prefetch_parts(std::size_t position) const {
+        const Slot& slot = slot_at(position);
+        constexpr std::uint64_t kPrefetchMax = 512;  // more than most flags have
+        prefetch(parts(slot), std::min(slot.counts.size_bytes_unpadded(), kPrefetchMax));
+    }
+
     /// Adds the flag or replaces it. A refusal changes nothing. Cost: a copy of the flag; a new
     /// flag also moves 16 bytes for each flag behind it, so ascending order is the cheapest.
     Refusal put(const CompiledFlag& flag, std::int64_t expires_unix_ms);
@@ -63,11 +74,19 @@ private:
     /// Where a part of the flag begins in the pool.
     const std::byte* part(const Slot& slot, Part wanted) const;
 
+    static void prefetch(const void* data, std::uint64_t size_bytes) {
+        for (std::uint64_t offset = 0; offset < size_bytes; offset += kCacheLineSize) {
+            __builtin_prefetch(static_cast<const char*>(data) + offset);
+        }
+    }
+
+    static constexpr std::uint64_t kCacheLineSize = 64;
     static constexpr std::uint64_t kWasteMin = 1 << 20;  // below this packing is not worth its copy
 
     struct Key {
         std::uint64_t name_hash;
         std::uint32_t slot;
+        bool has_variants;  ///< as its slot says: whoever looks for them reads few slots
     };
     std::size_t position_of(std::uint64_t name_hash) const;
     bool is_at(std::size_t position, std::uint64_t name_hash) const;

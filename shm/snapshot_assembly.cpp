@@ -9,23 +9,31 @@
 
 #include <burgee/snapshot_view.hpp>
 
+#include "shm/shared_variants.hpp"
 #include "shm/snapshot_image.hpp"
 
 namespace burgee {
 namespace {
 
 // In a large set four buckets a flag let seven of eight lookups end at the first record they read,
-// which the processor then guesses right; a small set is cached whole and stays small. Both
+// which the processor then guesses right; a small set is cached whole and stays small. In a huge
+// one lookups wait for memory, and a smaller index leaves more of the caches to the records. All
 // measured.
-constexpr std::uint64_t kBucketsPerFlag = 4;
 constexpr std::size_t kCrowdedFlagCount = 256;
-static_assert(kBucketsPerFlag * kFlagCountMax <= kIndexBucketCountMax);
+constexpr std::size_t kHugeFlagCount = 65'536;
+
+constexpr std::uint64_t buckets_per_flag(std::size_t flag_count) {
+    return flag_count > kHugeFlagCount ? 2 : flag_count > kCrowdedFlagCount ? 4 : 1;
+}
+static_assert(buckets_per_flag(kFlagCountMax) * kFlagCountMax <= kIndexBucketCountMax);
+
+constexpr std::size_t kLead = 8;  // flags that are on their way from memory; measured
 
 /// Doubled until find() reaches every flag of every bucket.
 std::uint64_t index_bucket_count_for(const FlagTable& flags) {
-    const std::uint64_t spread = flags.size() > kCrowdedFlagCount ? kBucketsPerFlag : 1;
     std::uint64_t bucket_count =
-        std::max(kIndexBucketCountMin, spread * std::bit_ceil(std::uint64_t{flags.size()}));
+        std::max(kIndexBucketCountMin,
+                 buckets_per_flag(flags.size()) * std::bit_ceil(std::uint64_t{flags.size()}));
     const auto is_too_long = [&](std::size_t position) {
         const int shift = 64 - std::countr_zero(bucket_count);
         return flags.hash_at(position) >> shift ==
@@ -50,6 +58,7 @@ public:
         : flags_(flags),
           segments_(segments),
           active_(active),
+          shared_(flags),
           bucket_count_(index_bucket_count_for(flags)),
           image_(sections()) {
         for (const auto& [name_hash, entry] : segments.entries()) {
@@ -61,6 +70,9 @@ public:
         take_sections();
         write_index();
         for (std::size_t position = 0; position < flags_.size(); ++position) {
+            const std::size_t last = flags_.size() - 1;
+            flags_.prefetch_slot(std::min(position + 2 * kLead, last));
+            flags_.prefetch_parts(std::min(position + kLead, last));
             write_flag(flags_.slot_at(position), position);
         }
         for (const auto& [name_hash, entry] : segments_.entries()) {
@@ -76,7 +88,7 @@ public:
 
 private:
     std::vector<SectionSize> sections() const {
-        PartCounts totals = flags_.totals();
+        PartCounts totals = shared_.totals();
         totals += segments_.totals();
         for (const ActiveExperiment& entry : active_) {
             totals[Part::kStrings] += entry.experiment->name.size();
@@ -142,9 +154,15 @@ private:
     void write_flag(const FlagTable::Slot& slot, std::size_t position) {
         FlagRecord record = slot.record;
         record.name_offset += base(Part::kStrings);
+        record.experiment = experiment_of(record.name_hash);
+        if (const std::size_t owner = shared_.owner_of(position); owner != position) {
+            record.variants_first = flag_records_[owner].variants_first;
+            flag_records_[position] = record;
+            write_text(flags_.name(slot));
+            return;
+        }
         record.variants_first = record.variant_count > 0 ? base(Part::kVariants) : 0;
         record.targeting = slot.counts[Part::kTargeting] > 0 ? base(Part::kTargeting) + 1 : 0;
-        record.experiment = experiment_of(record.name_hash);
         flag_records_[position] = record;
         write_parts(flags_.parts(slot), slot.counts);
     }
@@ -278,14 +296,19 @@ private:
         record.name_offset = base(Part::kStrings);
         record.name_size = static_cast<std::uint32_t>(experiment.name.size());
         record.phase = experiment.phase;
-        std::ranges::copy(experiment.name, strings_ + next_[Part::kStrings]);
-        next_[Part::kStrings] += experiment.name.size();
+        write_text(experiment.name);
+    }
+
+    void write_text(std::string_view text) {
+        std::ranges::copy(text, strings_ + next_[Part::kStrings]);
+        next_[Part::kStrings] += text.size();
     }
 
     const FlagTable& flags_;
     const SegmentTable& segments_;
     std::vector<std::uint64_t> segment_hashes_;  ///< ascending, as their records stand
     std::span<const ActiveExperiment> active_;
+    SharedVariants shared_;
     std::uint64_t bucket_count_;
     SnapshotImage image_;
     PartCounts next_;

@@ -79,8 +79,12 @@ private:
         benchmark::BenchmarkName name = run.run_name;
         name.repetitions.clear();
         const std::string text = name.str();
-        std::fprintf(stderr, "  %-60s %.4g %s\n", text.c_str(), run.GetAdjustedRealTime(),
+        std::fprintf(stderr, "  %-60s %.4g %s", text.c_str(), run.GetAdjustedRealTime(),
                      benchmark::GetTimeUnitString(run.time_unit));
+        for (const auto& [counter, value] : run.counters) {
+            std::fprintf(stderr, "  %s=%.4g", counter.c_str(), value.value);
+        }
+        std::fputc('\n', stderr);
         Result& result = results_[text];
         if (run.error_occurred) {
             result.error = run.error_message;

@@ -18,6 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kFlags = 1'000;
+constexpr int kManyFlags = 100'000;
 constexpr int kCommits = 200;
 constexpr int kPolledCommits = 8;  // a second each
 constexpr std::chrono::milliseconds kCommitSpacing{20};
@@ -66,26 +67,35 @@ std::vector<double> flip(test::Host& host, const Client& client, int commits) {
     return times;
 }
 
-void propagation(benchmark::State& state) {
+void measure_propagation(benchmark::State& state, int flags, bool is_listening) {
     test::HostOptions options;
-    options.is_listening = state.range(0) == 1;
+    options.is_listening = is_listening;
     options.poll_interval_ms = 1'000;
     options.postgres.is_durable = true;
     test::Host host(options);
-    fill(host, kFlags);
+    fill(host, flags);
     host.start_daemon();
     const Client client(ClientOptions{host.run_directory()});
     client.wait_for_generation(1, std::chrono::seconds(20));
     for (auto _ : state) {
         std::vector<double> times =
-            flip(host, client, options.is_listening ? kCommits : kPolledCommits);
+            flip(host, client, is_listening ? kCommits : kPolledCommits);
         state.SetIterationTime(quantile(times, 0.5) / 1e3);
         state.counters["p50_ms"] = quantile(times, 0.5);
         state.counters["p99_ms"] = quantile(times, 0.99);
         state.counters["max_ms"] = times.back();
     }
 }
+
+void propagation(benchmark::State& state) {
+    measure_propagation(state, kFlags, state.range(0) == 1);
+}
 BENCHMARK(propagation)->ArgName("listen")->Arg(1)->Arg(0)->Iterations(1)->UseManualTime();
+
+void propagation_100k(benchmark::State& state) {
+    measure_propagation(state, kManyFlags, true);
+}
+BENCHMARK(propagation_100k)->Iterations(1)->UseManualTime();
 
 /// Start of the process to READY=1, flags from last-known-good, PostgreSQL down.
 void restart_to_ready(benchmark::State& state) {

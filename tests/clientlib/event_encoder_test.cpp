@@ -91,6 +91,10 @@ TEST(EventEncoderTest, NamesTheReasonAgainstEachBadDraft) {
                                std::numeric_limits<double>::infinity(), -HUGE_VAL}) {
         EXPECT_EQ(check([&](EventDraft& draft) { draft.value = value; }), kInvalid);
     }
+    for (const double value : {std::numeric_limits<double>::max(), -0.0,
+                               std::numeric_limits<double>::denorm_min()}) {
+        EXPECT_EQ(check([&](EventDraft& draft) { draft.value = value; }), kGood);
+    }
     EXPECT_EQ(check([](EventDraft& draft) { draft.unit_kind = UnitKind::kUserId; }), kInvalid);
     EXPECT_EQ(check([&](EventDraft& draft) { draft.variant = limit_text; }), kGood);
     EXPECT_EQ(check([&](EventDraft& draft) { draft.variant = long_text; }), kTooBig);

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,6 +25,15 @@ inline std::int64_t coarse_unix_ms() noexcept {
     return static_cast<std::int64_t>(now.tv_sec) * 1'000 + now.tv_nsec / 1'000'000;
 }
 
+/// Neither an infinity nor "not a number": those have all bits of the exponent. By hand, because
+/// <cmath> would make every file of a service that includes us a tenth slower to compile.
+inline bool is_finite(double value) noexcept {
+    constexpr std::uint64_t kExponent = 0x7FF0'0000'0000'0000U;
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof(bits));
+    return (bits & kExponent) != kExponent;
+}
+
 /// Whether a draft can be an event; if not, `reason` says why.
 inline bool is_sendable(const EventDraft& draft, DropReason& reason) noexcept {
     if (draft.experiment_id == std::array<std::uint8_t, 16>{}) {
@@ -33,7 +41,7 @@ inline bool is_sendable(const EventDraft& draft, DropReason& reason) noexcept {
         return false;
     }
     const bool names_its_unit = draft.unit_kind == UnitKind::kNone || !unit_text(draft).empty();
-    if (draft.variant.empty() || draft.metric.empty() || !std::isfinite(draft.value) ||
+    if (draft.variant.empty() || draft.metric.empty() || !is_finite(draft.value) ||
         !names_its_unit) {
         reason = DropReason::kInvalid;
         return false;

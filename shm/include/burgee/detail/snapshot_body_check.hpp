@@ -17,9 +17,9 @@ public:
     ViewError run() const noexcept {
         using Check = ViewError (SnapshotBodyCheck::*)() const noexcept;
         constexpr Check kChecks[] = {
-            &SnapshotBodyCheck::check_bytes,       &SnapshotBodyCheck::check_index,
-            &SnapshotBodyCheck::check_flags,       &SnapshotBodyCheck::check_config,
-            &SnapshotBodyCheck::check_experiments, &SnapshotBodyCheck::check_targeting};
+            &SnapshotBodyCheck::check_bytes, &SnapshotBodyCheck::check_index_and_flags,
+            &SnapshotBodyCheck::check_config, &SnapshotBodyCheck::check_experiments,
+            &SnapshotBodyCheck::check_targeting};
         for (const Check check : kChecks) {
             if (const ViewError error = (this->*check)(); error != ViewError::kNone) {
                 return error;
@@ -75,40 +75,37 @@ private:
     }
 
     /// Buckets tile the flags in order, none is longer than find() looks, and every flag lies in
-    /// the bucket of its hash.
-    ViewError check_index() const noexcept {
-        std::uint64_t first = 0;
+    /// the bucket of its hash. One pass for index and flags: the records are most of the bytes.
+    ViewError check_index_and_flags() const noexcept {
+        std::uint64_t number = 0;
         const std::uint64_t bucket_count = view_.index_bucket_count();
         for (std::uint64_t bucket = 0; bucket < bucket_count; ++bucket) {
             const std::uint64_t end = view_.index_[bucket + 1];
-            if (view_.index_[bucket] != first || end < first || end > view_.flag_count_ ||
-                end - first > kIndexChainMax) {
+            if (view_.index_[bucket] != number || end < number || end > view_.flag_count_ ||
+                end - number > kIndexChainMax) {
                 return ViewError::kIndexOrder;
             }
-            for (std::uint64_t number = first; number < end; ++number) {
+            for (; number < end; ++number) {
                 if (view_.flags_[number].name_hash >> view_.index_shift_ != bucket) {
                     return ViewError::kIndexOrder;
                 }
+                if (const ViewError error = check_flag(number); error != ViewError::kNone) {
+                    return error;
+                }
             }
-            first = end;
         }
-        return first == view_.flag_count_ ? ViewError::kNone : ViewError::kIndexOrder;
+        return number == view_.flag_count_ ? ViewError::kNone : ViewError::kIndexOrder;
     }
 
-    ViewError check_flags() const noexcept {
-        for (std::uint64_t number = 0; number < view_.flag_count_; ++number) {
-            const FlagRecord& flag = view_.flags_[number];
-            if (number > 0 && view_.flags_[number - 1].name_hash >= flag.name_hash) {
-                return ViewError::kFlagOrder;
-            }
-            if (!is_flag_sound(flag)) {
-                return ViewError::kFlagRecord;
-            }
-            if (!are_variants_sound(flag)) {
-                return ViewError::kVariantRecord;
-            }
+    ViewError check_flag(std::uint64_t number) const noexcept {
+        const FlagRecord& flag = view_.flags_[number];
+        if (number > 0 && view_.flags_[number - 1].name_hash >= flag.name_hash) {
+            return ViewError::kFlagOrder;
         }
-        return ViewError::kNone;
+        if (!is_flag_sound(flag)) {
+            return ViewError::kFlagRecord;
+        }
+        return are_variants_sound(flag) ? ViewError::kNone : ViewError::kVariantRecord;
     }
 
     bool is_flag_sound(const FlagRecord& flag) const noexcept {
@@ -185,7 +182,9 @@ private:
 
     ViewError check_targeting() const noexcept {
         const TargetingBodyCheck targeting_check(view_);
-        for (std::uint64_t number = 0; number < view_.flag_count_; ++number) {
+        // Without a record no flag can name one, and the flags need not be read again.
+        const std::uint64_t flag_count = view_.targeting_count_ > 0 ? view_.flag_count_ : 0;
+        for (std::uint64_t number = 0; number < flag_count; ++number) {
             const FlagRecord& flag = view_.flags_[number];
             if (flag.targeting != 0 &&
                 !targeting_check.is_sound(view_.targeting_[flag.targeting - 1],
