@@ -115,21 +115,18 @@ FlagLoop::~FlagLoop() {
 }
 
 std::string FlagLoop::publish_last_known_good() {
-    const auto image = load_last_known_good(config_.state_directory.string());
+    auto image = load_newest_snapshot(config_.state_directory.string(), publisher_.directory(),
+                                      publisher_.current_generation());
     if (!image) {
         return image.error().message;
     }
     SnapshotView view;
     if (SnapshotView::open(image->data(), image->size(), view) != ViewError::kNone) {
-        return "last known good snapshot: refused";  // load_last_known_good has just checked it
+        return "last known good snapshot: refused";  // whoever loaded it has just checked it
     }
-    ReadBack read_back;
-    for (std::uint64_t number = 0; number < view.flag_count(); ++number) {
-        known_names_.emplace(view.name(*view.flag(number)));
-    }
-    known_source_id_ = view.header().source_id;
     publisher_.raise_generation(view.header().generation);
-    const auto generation = publisher_.publish(*image, read_back);
+    const auto generation = publisher_.publish(*image, ReadBack{});
+    first_image_ = std::move(*image);
     if (!generation) {
         return "last known good snapshot: " + generation.error().message;
     }
@@ -139,7 +136,7 @@ std::string FlagLoop::publish_last_known_good() {
     status_.revision = view.header().revision;
     status_.flag_count = view.flag_count();
     status_.published_unix_ms = unix_ms_now();
-    status_.snapshot_size_bytes = image->size();
+    status_.snapshot_size_bytes = first_image_.size();
     return "published the last known good snapshot: generation=" + std::to_string(*generation) +
            " revision=" + std::to_string(view.header().revision) +
            " flags=" + std::to_string(view.flag_count());
@@ -189,9 +186,29 @@ milliseconds FlagLoop::jittered(milliseconds interval) {
         static_cast<std::int64_t>(static_cast<double>(interval.count()) * spread(random_)));
 }
 
+/// Tells reader and builder what was published before we started.
+void FlagLoop::begin(Database& database) {
+    SnapshotView view;
+    const bool is_there =
+        SnapshotView::open(first_image_.data(), first_image_.size(), view) == ViewError::kNone;
+    if (is_there) {
+        sync::FlagReader::Published published{view.header().source_id, {}, {}};
+        for (std::uint64_t number = 0; number < view.flag_count(); ++number) {
+            published.flags.emplace(view.name(*view.flag(number)));
+        }
+        for (std::uint64_t number = 0; number < view.segment_count(); ++number) {
+            const SegmentRecord& segment = *view.segment(number);
+            published.segments.emplace(view.text(segment.name_offset, segment.name_size));
+        }
+        database.reader.remember(std::move(published));
+        database.builder.begin_with(view);
+    }
+    first_image_ = {};
+}
+
 void FlagLoop::run() {
     Database database(config_);
-    database.reader.remember(known_source_id_, {known_names_.begin(), known_names_.end()});
+    begin(database);
     {
         const std::scoped_lock lock(mutex_);
         interrupt_ = [&database] { database.session.interrupt(); };
@@ -309,33 +326,13 @@ void FlagLoop::take(Database& database, const FlagChanges& changes) {
     database.is_publication_due = true;
     database.are_problems_due = true;
     replace_row_problems(database.row_problems, changes);
-    for (const std::string& name : changes.removed) {
-        known_names_.erase(name);
-    }
 }
 
-/// Until our first snapshot the builder knows no last form of what is held: what it lacks would be
-/// taken away.
-bool FlagLoop::must_keep_last_known_good(const Database& database) {
+void FlagLoop::note_held(const Database& database) {
     const auto& held = database.reader.held();
-    const bool is_anything_held = held || database.reader.held_segments();
-    publisher_.set_state(kStateGuardHeld, is_anything_held);
-    const bool must_keep = is_anything_held && status().publishes == 0 &&
-                           std::ranges::any_of(known_names_, [&](const std::string& name) {
-                               return !database.builder.contains(name);
-                           });
+    publisher_.set_state(kStateGuardHeld, held || database.reader.held_segments());
     const std::scoped_lock lock(mutex_);
-    if (must_keep && !status_.is_publishing_held) {
-        spdlog::warn(
-            "rows vanished without being deleted: the last known good snapshot stays, and every "
-            "change waits, until they are back or missed for {} s",
-            sync::kHoldTime.count());
-    } else if (!must_keep && status_.is_publishing_held) {
-        spdlog::info("the last known good snapshot is no longer held");
-    }
-    status_.is_publishing_held = must_keep;
     status_.held = held ? held->names : std::vector<std::string>{};
-    return must_keep;
 }
 
 void FlagLoop::note_problems(Database& database) {
@@ -353,9 +350,7 @@ void FlagLoop::note_problems(Database& database) {
 void FlagLoop::publish(Database& database) {
     const auto start = Clock::now();
     database.is_publication_due = false;
-    if (must_keep_last_known_good(database)) {
-        return;  // while something is held every poll comes back here
-    }
+    note_held(database);
     const std::int64_t database_unix_ms = database.database_unix_ms();
     std::vector<std::byte> image =
         database.builder.build({publisher_.next_generation(), database_unix_ms});

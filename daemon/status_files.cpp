@@ -28,7 +28,6 @@ void write_flags(JsonWriter& json, const FlagLoopStatus& flags) {
     json.key("poll_ms").value(flags.poll_ms);
     json.key("listen").value(flags.is_listening);
     json.end_object();
-    json.key("publishing_held").value(flags.is_publishing_held);
     json.key("held_flags").begin_array();
     for (const std::string& name : flags.held) {
         json.value(name);
@@ -94,9 +93,8 @@ std::string mebibytes(std::uint64_t bytes) {
 
 std::string spool_text(const DaemonStatus& status) {
     if (!status.is_spool_open) {
-        return status.spool_error.empty()
-                   ? "being opened"
-                   : "NOT OPEN, events are refused: " + status.spool_error;
+        return status.spool_error.empty() ? "being opened"
+                                          : "NOT OPEN, events are refused: " + status.spool_error;
     }
     return std::to_string(status.spool.events_in_spool) + " events waiting, " +
            mebibytes(status.spool.size_bytes) + " in " + std::to_string(status.spool.segments) +
@@ -151,9 +149,9 @@ std::string status_line(const DaemonStatus& status) {
 
 std::string status_text(const DaemonStatus& status, const Counters& counters) {
     const FlagLoopStatus& flags = status.flags;
-    std::string text = line("burgeed", status.version + ", up " +
-                                           std::to_string((status.now_unix_ms -
-                                                           status.started_unix_ms) / 1000) + " s");
+    std::string text = line(
+        "burgeed", status.version + ", up " +
+                       std::to_string((status.now_unix_ms - status.started_unix_ms) / 1000) + " s");
     text += line("flags", std::to_string(flags.flag_count) + " in generation " +
                               std::to_string(flags.generation) + ", revision " +
                               std::to_string(flags.revision) + ", " +
@@ -170,15 +168,11 @@ std::string status_text(const DaemonStatus& status, const Counters& counters) {
                                  " flags vanished without a trace and are kept for now: " +
                                  flags.held.front() + (flags.held.size() > 1 ? ", ..." : ""));
     }
-    if (flags.is_publishing_held) {
-        text += line("publish", "HELD: the last known good snapshot stays until that is decided");
-    }
     text += line("spool", spool_text(status));
     text += line("clients", std::to_string(status.connections_open) + " connected");
-    text += line("problems", flags.problems.empty()
-                                 ? "none"
-                                 : std::to_string(problem_count(flags)) +
-                                       " (burgee flag problems)");
+    text += line("problems", flags.problems.empty() ? "none"
+                                                    : std::to_string(problem_count(flags)) +
+                                                          " (burgee flag problems)");
     text += "\n";
     char row_text[160];
     counters.for_each([&](const CounterDescription& row, std::uint64_t value) {
@@ -206,8 +200,8 @@ std::string problems_text(const FlagLoopStatus& flags) {
         text.resize(std::max(text.size(), width) + 2, ' ');
         return text;
     };
-    std::string text = padded("FLAG", flag_width) + padded("FIELD", field_width) +
-                       "STATE    PROBLEM\n";
+    std::string text =
+        padded("FLAG", flag_width) + padded("FIELD", field_width) + "STATE    PROBLEM\n";
     for (const FlagProblem& problem : flags.problems) {
         text += padded(problem.flag, flag_width) + padded(problem.field, field_width) +
                 (problem.is_refused ? "refused  " : "warning  ") + problem.message + "\n";
@@ -225,8 +219,8 @@ std::string replace_file(const std::string& directory, const std::string& name,
     const auto failed = [&](const char* what) {
         return path + ": " + what + ": " + std::strerror(errno);
     };
-    const int fd = ::open(temporary.c_str(),
-                          O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    const int fd =
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0) {
         return failed("open");
     }

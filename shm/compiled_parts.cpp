@@ -67,6 +67,13 @@ std::pair<std::uint32_t, std::uint32_t> CompiledParts::add_packed_set(
     return settle_set(first);
 }
 
+std::pair<std::uint32_t, std::uint32_t> CompiledParts::add_set_entries(
+    std::span<const std::uint64_t> entries) {
+    const std::size_t first = sets.size();
+    sets.insert(sets.end(), entries.begin(), entries.end());
+    return settle_set(first);
+}
+
 std::pair<std::uint32_t, std::uint32_t> CompiledParts::settle_set(std::size_t first) {
     const auto begin = static_cast<std::ptrdiff_t>(first);
     std::sort(sets.begin() + begin, sets.end());

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -106,6 +107,9 @@ struct CompiledParts {
 
     /// Likewise packed_text() of each, which must be short enough.
     std::pair<std::uint32_t, std::uint32_t> add_packed_set(const std::vector<std::string>& texts);
+
+    /// Likewise entries that another set holds.
+    std::pair<std::uint32_t, std::uint32_t> add_set_entries(std::span<const std::uint64_t> entries);
 
     /// Calls `visit` with the list of every part, in the order of Part.
     template <typename Visit>

@@ -40,4 +40,10 @@ boost::system::result<void, LastKnownGoodError> save_last_known_good(
 boost::system::result<std::vector<std::byte>, LastKnownGoodError> load_last_known_good(
     const std::string& directory);
 
+/// The snapshot that is in force in `run_directory`, `generation` (0 = none), if that is the newer
+/// one and passes the same checks; else the last-known-good file. After a kill the file may be
+/// seconds behind, and a kill switch in those seconds. Errors: those of the file.
+boost::system::result<std::vector<std::byte>, LastKnownGoodError> load_newest_snapshot(
+    const std::string& directory, const std::string& run_directory, std::uint64_t generation);
+
 }  // namespace burgee

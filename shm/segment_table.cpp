@@ -7,6 +7,7 @@
 
 #include "shm/flag_limits.hpp"
 #include "shm/rule_program.hpp"
+#include "shm/snapshot_disassembly.hpp"
 
 namespace burgee {
 namespace {
@@ -31,6 +32,24 @@ std::string_view name_of(const CompiledSegment& segment) {
 }
 
 }  // namespace
+
+std::uint64_t SegmentTable::begin_with(const SnapshotView& published, std::uint64_t size_max) {
+    std::uint64_t size = 0;
+    for (std::uint64_t number = 0; number < published.segment_count(); ++number) {
+        CompiledSegment segment = segment_taken_from(published, *published.segment(number));
+        size += segment.counts().size_bytes();
+        if (size > size_max) {
+            entries_.clear();
+            edges_.clear();
+            return 0;
+        }
+        const std::uint64_t name_hash = segment.record.name_hash;
+        edges_[name_hash] = segments_named_by(segment.instructions);
+        entries_[name_hash] = {std::move(segment), false};
+    }
+    count_steps();
+    return size;
+}
 
 void SegmentTable::apply(const FlagChanges& changes) {
     if (changes.is_full) {

@@ -15,6 +15,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include <burgee/snapshot_view.hpp>
+
 #include "shm/compiled_parts.hpp"
 #include "shm/flag_set.hpp"
 #include "shm/reference_graph.hpp"
@@ -28,6 +30,11 @@ public:
         bool is_gone = false;
     };
     using Entries = std::map<std::uint64_t, Entry>;  // by name hash, as a snapshot has them
+
+    /// Begins with the segments of a snapshot whose check_bodies() found nothing; the table is
+    /// empty before. Takes all of them or, when they have more than `size_max` bytes, none.
+    /// @return  their bytes
+    std::uint64_t begin_with(const SnapshotView& published, std::uint64_t size_max);
 
     /// Takes over the segments that one poll found. Cost: linear in what changed.
     void apply(const FlagChanges& changes);

@@ -9,13 +9,17 @@
 #include <burgee/checksum.hpp>
 
 #include "shm/json_text.hpp"
+#include "shm/rule_program.hpp"
 #include "shm/snapshot_assembly.hpp"
+#include "shm/snapshot_disassembly.hpp"
 
 namespace burgee {
 namespace {
 
 // Beyond this many changes one merged pass is cheaper than moving the keys for each new flag.
 constexpr std::size_t kIncrementMax = 256;
+// Flags taken out of a snapshot are as large as there; twice that is room for other texts to share.
+constexpr std::uint64_t kTakenSizeRatioMax = 2;
 constexpr std::size_t kExperimentNameSizeMax = 1'024;  // bytes; chosen by feel
 
 std::string_view message_of(FlagTable::Refusal refusal) {
@@ -39,7 +43,43 @@ bool is_active_at(const ExperimentDefinition& experiment, std::int64_t now_unix_
 
 }  // namespace
 
+void SnapshotBuilder::begin_with(const SnapshotView& published) {
+    assert(flags_.size() == 0 && revision_ == 0 && "only a new builder begins");
+    std::uint64_t room = kTakenSizeRatioMax * published.header().size_bytes;
+    room -= segments_.begin_with(published, room);
+    const auto is_there = [this](std::uint64_t segment) { return segments_.is_there(segment); };
+    for (std::uint64_t number = 0; number < published.flag_count(); ++number) {
+        const CompiledFlag flag = flag_taken_from(published, *published.flag(number));
+        const std::uint64_t size = flag.counts().size_bytes();
+        if (size > room || !std::ranges::all_of(segments_named_by(flag.instructions), is_there) ||
+            flags_.put(flag, kNeverExpires) != FlagTable::Refusal::kNone) {
+            continue;
+        }
+        room -= size;
+        remember_requirements(*flags_.find(flag.record.name_hash));
+        touched_.push_back(flag.record.name_hash);
+    }
+    revision_ = published.header().revision;
+    source_id_ = published.header().source_id;
+}
+
+/// Everything goes: it was of another database.
+void SnapshotBuilder::forget() {
+    for (std::size_t position = 0; position < flags_.size(); ++position) {
+        touched_.push_back(flags_.hash_at(position));
+    }
+    flags_ = {};
+    segments_ = {};
+    requirements_.clear();
+    waiting_.clear();
+    expiries_.clear();
+    flag_problems_.clear();
+}
+
 void SnapshotBuilder::apply(const FlagChanges& given) {
+    if (given.is_full && given.source_id != source_id_) {
+        forget();
+    }
     segments_.apply(given);
     for (const std::vector<std::string>* names : {&given.removed, &given.refused}) {
         for (const std::string& name : *names) {

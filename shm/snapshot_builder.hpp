@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include <burgee/snapshot_view.hpp>
+
 #include "shm/flag_compiler.hpp"
 #include "shm/flag_set.hpp"
 #include "shm/flag_table.hpp"
@@ -46,11 +48,18 @@ public:
     SnapshotBuilder(const SnapshotBuilder&) = delete;  // active_ points into experiments_
     SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
+    /// Begins with what was published before a restart, so that a row that has become bad or is
+    /// held keeps the form it had there. Precondition, asserted: nothing was applied yet. The
+    /// snapshot's check_bodies() found nothing; one whose flags would take twice its own size,
+    /// which no builder writes, is taken in part. When flags of it expire is not known: see
+    /// snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
+    void begin_with(const SnapshotView& published);
+
     /// Takes over what one poll found: compiles `changed`, drops `removed`, and on a full read
     /// drops every flag that is neither in `changed` nor in `refused`. Experiments are replaced as
     /// a whole. What could not be compiled is in problems(). A name given twice counts as given
-    /// last. Cost: about 1 microsecond a changed flag; a full read, or more than 256 changes,
-    /// rebuilds.
+    /// last. A full read of another database leaves nothing of the one before. Cost: about 1
+    /// microsecond a changed flag; a full read, or more than 256 changes, rebuilds.
     void apply(const FlagChanges& changes);
 
     /// A complete snapshot file. Flags that expired by `stamp.database_unix_ms` are marked, and
@@ -82,6 +91,7 @@ private:
         std::uint64_t name_hash;
         const FlagDefinition* definition;  ///< null: keep the present form
     };
+    void forget();
     FlagChanges with_waiting(const FlagChanges& changes) const;
     void find_faults(const FlagChanges& changes);
     std::optional<FlagProblem> reference_problem(const FlagDefinition& flag,

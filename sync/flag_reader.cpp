@@ -210,10 +210,10 @@ FlagReader::FlagReader(PgSession& session) : FlagReader(session, Options()) {}
 FlagReader::FlagReader(PgSession& session, Options options)
     : session_(session), options_(std::move(options)) {}
 
-void FlagReader::remember(std::uint64_t source_id, const std::vector<std::string>& names) {
-    source_id_ = source_id;
-    known_ = {names.begin(), names.end()};
-    is_restarted_ = true;
+void FlagReader::remember(Published published) {
+    source_id_ = published.source_id;
+    known_ = std::move(published.flags);
+    known_segments_ = std::move(published.segments);
     is_in_doubt_ = true;
 }
 
@@ -310,10 +310,8 @@ void FlagReader::read_everything(PgTransaction& open, Reading& reading) const {
     }
     const bool is_same_source = reading.row.source_id == source_id_;
     reading.changes.removed = reading.flags.compare(open, "flag", known_, is_same_source);
-    reading.changes.removed_segments = reading.segments.compare(
-        open, "segment",
-        is_restarted_ ? segments_asked_for(reading.changes, known_) : known_segments_,
-        is_same_source);
+    reading.changes.removed_segments =
+        reading.segments.compare(open, "segment", known_segments_, is_same_source);
 }
 
 void FlagReader::take(Reading& reading) {
@@ -325,7 +323,6 @@ void FlagReader::take(Reading& reading) {
     settings_ = reading.settings;
     experiments_ = reading.changes.experiments;
     if (reading.is_everything) {
-        is_restarted_ = false;
         last_full_read_ = options_.now();
         known_ = std::move(reading.flags.present);
         known_segments_ = std::move(reading.segments.present);

@@ -51,10 +51,15 @@ public:
     explicit FlagReader(PgSession& session);
     FlagReader(PgSession& session, Options options);
 
-    /// Tells the reader which flags are published already (the last-known-good set after a
-    /// restart), so that rows missing from the first read are held too, and segments that such
-    /// flags still name.
-    void remember(std::uint64_t source_id, const std::vector<std::string>& names);
+    /// Flags and segments that are published already.
+    struct Published {
+        std::uint64_t source_id = 0;
+        std::set<std::string> flags;
+        std::set<std::string> segments;
+    };
+    /// Tells the reader what was published before a restart, so that rows missing from the first
+    /// read are held too.
+    void remember(Published published);
 
     /// Reads what changed. Cost: one row when nothing did.
     /// @error  those of PgSession; kMissingSchema and kFutureSchema. The next poll reads
@@ -80,7 +85,6 @@ private:
     PgSession& session_;
     Options options_;
     bool is_in_doubt_ = true;
-    bool is_restarted_ = false;  // known_ is what remember() was told; nobody knows the segments
     bool is_schema_known_ = false;
     std::uint64_t source_id_ = 0;
     std::uint64_t revision_ = 0;

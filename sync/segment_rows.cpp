@@ -49,15 +49,6 @@ void read_constraints(const RawSegment& row, SegmentDefinition& segment, FlagPro
     }
 }
 
-void add_segments(const std::vector<Condition>& conditions, std::set<std::string>& names) {
-    for (const Condition& condition : conditions) {
-        if (condition.kind == Condition::Kind::kSegment) {
-            names.insert(condition.segment);
-        }
-        add_segments(condition.children, names);
-    }
-}
-
 }  // namespace
 
 std::vector<RawSegment> read_segment_rows(PgTransaction& open,
@@ -103,23 +94,6 @@ void check_segments(const std::vector<RawSegment>& rows, FlagChanges& changes) {
 
 std::string shown_segment(std::string_view name) {
     return "segment " + shown_name(name);
-}
-
-std::set<std::string> segments_asked_for(const FlagChanges& changes,
-                                         const std::set<std::string>& known) {
-    std::set<std::string> names;
-    for (const FlagDefinition& flag : changes.changed) {
-        if (known.contains(flag.name)) {
-            add_segments(flag.audience, names);
-            for (const Rule& rule : flag.rules) {
-                add_segments(rule.constraints, names);
-            }
-        }
-    }
-    for (const SegmentDefinition& segment : changes.segments) {
-        add_segments(segment.constraints, names);
-    }
-    return names;
 }
 
 }  // namespace burgee::sync

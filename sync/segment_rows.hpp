@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,9 +39,5 @@ void check_segments(const std::vector<RawSegment>& rows, FlagChanges& changes);
 
 /// "segment beta": how problems name a segment among flags.
 std::string shown_segment(std::string_view name);
-
-/// The segments that flags, as far as they are among `known`, and other segments ask for.
-std::set<std::string> segments_asked_for(const FlagChanges& changes,
-                                         const std::set<std::string>& known);
 
 }  // namespace burgee::sync

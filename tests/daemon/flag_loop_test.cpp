@@ -11,6 +11,7 @@
 
 #include <burgee/snapshot_view.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <functional>
@@ -152,7 +153,8 @@ TEST_F(FlagLoopTest, ABadRowKeepsItsLastValidFormAndIsNamed) {
         "UPDATE public.feature_flags SET segments = '{\"bucketing\":\"xxh3\"}' "
         "WHERE name = 'search'");
     ASSERT_TRUE(eventually([&](const auto& s) { return s.problems.empty(); }));
-    EXPECT_TRUE(eventually([&](const auto&) { return published("search") == Status::kGradualRollout; }));
+    EXPECT_TRUE(
+        eventually([&](const auto&) { return published("search") == Status::kGradualRollout; }));
 }
 
 TEST_F(FlagLoopTest, KeepsNoMoreProblemsThanItMayAndCountsTheRest) {
@@ -190,12 +192,13 @@ TEST_F(FlagLoopTest, RowsThatVanishWithoutATraceAreHeld) {
     EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
 }
 
-/// burgeed was away while the rows vanished, so no builder knows their last form.
+/// burgeed was away while rows vanished or became bad, so only what it published tells their last
+/// form.
 class RestartedFlagLoopTest : public FlagLoopTest {
 protected:
     /// Publishes the flags "search" and "other", which asks for the segment "beta"; then stops, and
-    /// starts again after `meanwhile`, of which no trigger hears.
-    void restart_after_untraced(const std::string& meanwhile) {
+    /// starts again after `meanwhile`.
+    void restart_after(const std::string& meanwhile) {
         postgres_.execute("INSERT INTO burgee.segments (name, constraints) VALUES ('beta', '[]')");
         insert("search", "enabled");
         postgres_.execute(
@@ -203,60 +206,130 @@ protected:
             "'{\"audience\": [{\"segment\": \"beta\"}]}')");
         ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 2; }));
         loop_->stop();
-        postgres_.execute("SET session_replication_role = replica; " + meanwhile);
+        postgres_.execute(meanwhile);
         start();
         ASSERT_THAT(greeting_, HasSubstr("flags=2"));
     }
-
-    void expect_that_the_last_known_good_set_stays() {
-        ASSERT_TRUE(eventually([](const auto& s) { return s.is_publishing_held; }));
-        const std::uint64_t polls = loop_->status().polls;
-        ASSERT_TRUE(eventually([&](const auto& s) { return s.polls >= polls + 5; }));
-        EXPECT_EQ(published("search"), Status::kEnabled);
-        EXPECT_EQ(published("other"), Status::kEnabled);
-        EXPECT_EQ(loop_->status().publishes, 0U);
-        EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
-        EXPECT_FALSE(loop_->status().problems.empty());
-        loop_->stop();
-        start();
-        EXPECT_THAT(greeting_, HasSubstr("flags=2")) << "nothing less was saved";
-        ASSERT_TRUE(eventually([](const auto& s) { return s.is_publishing_held; }));
+    /// Of `meanwhile` no trigger hears.
+    void restart_after_untraced(const std::string& meanwhile) {
+        restart_after("SET session_replication_role = replica; " + meanwhile);
+    }
+    void set_status(const std::string& name, const std::string& status) {
+        postgres_.execute("UPDATE public.feature_flags SET status = '" + status +
+                          "' WHERE name = '" + name + "'");
+    }
+    bool becomes(const std::string& name, std::optional<Status> status) {
+        return eventually([&](const auto&) { return published(name) == status; });
+    }
+    bool is_refused(const std::string& name) {
+        const auto problems = loop_->status().problems;
+        return std::ranges::any_of(problems, [&](const FlagProblem& problem) {
+            return problem.flag == name && problem.is_refused;
+        });
     }
 };
 
-TEST_F(RestartedFlagLoopTest, RowsThatVanishedMeanwhileAreHeld) {
+TEST_F(RestartedFlagLoopTest, RowsThatVanishedMeanwhileAreHeldAndAKillPasses) {
     restart_after_untraced("TRUNCATE public.feature_flags CASCADE");
-    expect_that_the_last_known_good_set_stays();
+    ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0 && !s.held.empty(); }));
     EXPECT_EQ(loop_->status().held, (std::vector<std::string>{"other", "search"}));
+    EXPECT_EQ(published("search"), Status::kEnabled);
+    EXPECT_EQ(published("other"), Status::kEnabled);
     insert("search", "disabled");
+    EXPECT_TRUE(becomes("search", Status::kDisabled)) << "the kill waits for nobody";
+    EXPECT_EQ(loop_->status().held, std::vector<std::string>{"other"});
+    EXPECT_EQ(published("other"), Status::kEnabled);
+    EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
+    loop_->stop();
+    start();
+    EXPECT_THAT(greeting_, HasSubstr("flags=2")) << "nothing less was saved";
+    ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0 && !s.held.empty(); }));
+    EXPECT_EQ(published("other"), Status::kEnabled);
     insert("other", "enabled");
-    ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
-    EXPECT_EQ(published("search"), Status::kDisabled) << "the kill that waited";
-    EXPECT_FALSE(loop_->status().is_publishing_held);
-    EXPECT_EQ(publisher_->state() & kStateGuardHeld, 0U);
+    EXPECT_TRUE(eventually([](const auto& s) { return s.held.empty(); }));
+    EXPECT_TRUE(
+        eventually([&](const auto&) { return (publisher_->state() & kStateGuardHeld) == 0; }));
 }
 
-TEST_F(RestartedFlagLoopTest, ARowThatVanishedMeanwhileAmongOthersIsHeld) {
+TEST_F(RestartedFlagLoopTest, ARowThatVanishedMeanwhileAmongOthersIsHeldAndAKillPasses) {
     restart_after_untraced("DELETE FROM public.feature_flags WHERE name = 'search'");
-    expect_that_the_last_known_good_set_stays();
+    ASSERT_TRUE(eventually([](const auto& s) { return !s.held.empty(); }));
     EXPECT_EQ(loop_->status().held, std::vector<std::string>{"search"});
+    set_status("other", "disabled");
+    EXPECT_TRUE(becomes("other", Status::kDisabled));
+    EXPECT_EQ(published("search"), Status::kEnabled);
 }
 
-TEST_F(RestartedFlagLoopTest, ASegmentThatVanishedMeanwhileTakesNoFlagAway) {
+TEST_F(RestartedFlagLoopTest, ASegmentThatVanishedMeanwhileTakesNoFlagAwayAndAKillPasses) {
     restart_after_untraced("TRUNCATE burgee.segments CASCADE");
-    expect_that_the_last_known_good_set_stays();
-    postgres_.execute("INSERT INTO burgee.segments (name, constraints) VALUES ('beta', '[]')");
     ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
-    EXPECT_EQ(loop_->status().flag_count, 2U);
-    EXPECT_FALSE(loop_->status().is_publishing_held);
+    EXPECT_NE(publisher_->state() & kStateGuardHeld, 0U);
+    EXPECT_EQ(published("other"), Status::kEnabled);
+    EXPECT_FALSE(is_refused("other"));
+    set_status("search", "disabled");
+    EXPECT_TRUE(becomes("search", Status::kDisabled));
+    EXPECT_EQ(published("other"), Status::kEnabled);
+    postgres_.execute("INSERT INTO burgee.segments (name, constraints) VALUES ('beta', '[]')");
+    EXPECT_TRUE(
+        eventually([&](const auto&) { return (publisher_->state() & kStateGuardHeld) == 0; }));
+    EXPECT_EQ(published("other"), Status::kEnabled);
 }
 
 TEST_F(RestartedFlagLoopTest, ARowThatWasDeletedMeanwhileIsNotHeld) {
-    restart_after_untraced("SET session_replication_role = origin; "
-                           "DELETE FROM public.feature_flags WHERE name = 'search'");
+    restart_after("DELETE FROM public.feature_flags WHERE name = 'search'");
     ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
     EXPECT_EQ(published("search"), std::nullopt);
     EXPECT_EQ(published("other"), Status::kEnabled);
+}
+
+TEST_F(RestartedFlagLoopTest, ARowThatBecameBadMeanwhileKeepsItsFormUntilItIsMendedOrDeleted) {
+    restart_after(
+        "UPDATE public.feature_flags SET status = 'gradual_rollout', "
+        "segments = '{\"bucketing\":\"xxh3\",\"salty\":1}'");
+    for (int start_count = 1; start_count <= 2; ++start_count) {
+        ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
+        ASSERT_TRUE(eventually([&](const auto&) { return is_refused("search"); }));
+        EXPECT_TRUE(is_refused("other"));
+        EXPECT_EQ(published("search"), Status::kEnabled) << start_count;
+        EXPECT_EQ(published("other"), Status::kEnabled) << start_count;
+        loop_->stop();
+        start();
+    }
+    postgres_.execute(
+        "UPDATE public.feature_flags SET segments = '{\"bucketing\":\"xxh3\"}' "
+        "WHERE name = 'search'");
+    EXPECT_TRUE(becomes("search", Status::kGradualRollout));
+    EXPECT_TRUE(eventually([&](const auto&) { return !is_refused("search"); }));
+    EXPECT_EQ(published("other"), Status::kEnabled);
+    postgres_.execute("DELETE FROM public.feature_flags WHERE name = 'other'");
+    EXPECT_TRUE(becomes("other", std::nullopt));
+}
+
+TEST_F(RestartedFlagLoopTest, ABadRowOfAnotherDatabaseKeepsNoFormOfThisOne) {
+    restart_after_untraced(
+        "UPDATE burgee.revision SET source_id = source_id + 1; "
+        "UPDATE public.feature_flags SET status = 'gradual_rollout', "
+        "segments = '{\"bucketing\":\"xxh3\",\"salty\":1}' WHERE name = 'search'");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.publishes > 0; }));
+    EXPECT_EQ(published("search"), std::nullopt);
+    EXPECT_EQ(published("other"), Status::kEnabled);
+}
+
+TEST_F(RestartedFlagLoopTest, GoesOnWithTheSnapshotInForceWhenTheDiskIsBehind) {
+    insert("search", "enabled");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    loop_->stop();
+    const std::string saved = directory_.file("lkg.L1");
+    std::filesystem::copy(saved, directory_.file("older"));
+    start();
+    set_status("search", "disabled");
+    ASSERT_TRUE(becomes("search", Status::kDisabled));
+    loop_->stop();
+    postgres_.stop();
+    std::filesystem::rename(directory_.file("older"),
+                            saved);  // as a kill before the save leaves it
+    start();
+    EXPECT_EQ(published("search"), Status::kDisabled) << "the kill stays";
 }
 
 /// While it lives no file may grow: publishing fails, as in a run directory that is full.

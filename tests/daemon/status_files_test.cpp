@@ -42,15 +42,6 @@ TEST(StatusFilesTest, TextNamesWhatIsNotGreen) {
     EXPECT_THAT(status_line(sick()), HasSubstr("database down"));
 }
 
-TEST(StatusFilesTest, SaysThatPublishingIsHeld) {
-    DaemonStatus status = sick();
-    EXPECT_THAT(status_text(status, {}), Not(HasSubstr("HELD")));
-    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("publishing_held": false)"));
-    status.flags.is_publishing_held = true;
-    EXPECT_THAT(status_text(status, {}), HasSubstr("HELD: the last known good snapshot stays"));
-    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("publishing_held": true)"));
-}
-
 TEST(StatusFilesTest, CountsTheProblemsThatWereNotKept) {
     DaemonStatus status = sick();
     EXPECT_THAT(problems_text(status.flags), Not(HasSubstr("more")));
@@ -79,7 +70,8 @@ TEST(StatusFilesTest, SaysThatTheSpoolIsNotOpenAndWhy) {
                 HasSubstr("NOT OPEN, events are refused: /var/lib/burgee: is no directory"));
     EXPECT_THAT(status_line(status), HasSubstr("spool not open"));
     EXPECT_THAT(status_json(status, {}), HasSubstr(R"("is_open": false)"));
-    EXPECT_THAT(status_json(status, {}), HasSubstr(R"("error": "/var/lib/burgee: is no directory")"));
+    EXPECT_THAT(status_json(status, {}),
+                HasSubstr(R"("error": "/var/lib/burgee: is no directory")"));
 }
 
 TEST(StatusFilesTest, AccountsForEveryEvent) {
@@ -94,8 +86,9 @@ TEST(StatusFilesTest, AccountsForEveryEvent) {
     counters.add(Counter::events_dead_lettered, 4);
     counters.add(Counter::events_lost, 2);
     std::string json = status_json(status, counters);
-    json.erase(std::remove_if(json.begin(), json.end(), [](char c) { return c == ' ' || c == '\n'; }),
-               json.end());
+    json.erase(
+        std::remove_if(json.begin(), json.end(), [](char c) { return c == ' ' || c == '\n'; }),
+        json.end());
     EXPECT_THAT(json, HasSubstr(R"("accounting":{"recovered":20,"accepted":100,"delivered":84,)"
                                 R"("dead_letter":4,"in_spool":30,"counted_lost":2})"));
 }

@@ -143,6 +143,76 @@ TEST_F(FlagsTest, ABadRowIsNamedAndHarmsNobody) {
     EXPECT_TRUE(becomes(here, "turns_bad", false));
 }
 
+TEST_F(FlagsTest, ARowThatBecameBadWhileTheDaemonWasDeadKeepsItsLastForm) {
+    host_.postgres().execute(
+        "INSERT INTO burgee.segments (name, constraints) VALUES ('payers', "
+        "'[{\"attribute\":\"plan\",\"operator\":\"IN\",\"values\":[\"pro\",\"a longer plan\"]}]')");
+    create("models", "status, rollout_percentage, variants, segments",
+           R"('ab_test', 100,
+              '[{"name":"control","weight":50,"config_overrides":{"model":"small"}},
+                {"name":"treatment","weight":50,"config_overrides":{"model":"large"}}]',
+              '{"bucketing":"xxh3","exclude":["eve","mallory"],"rules":[
+                {"name":"payers","constraints":[{"segment":"payers"},
+                  {"attribute":"mail","operator":"REGEX","value":"@example\\.(org|net)$"}],
+                 "serve":{"variant":"treatment"}}]}')");
+    host_.postgres().execute(
+        "INSERT INTO public.ab_test_experiments (feature_flag_id, name) "
+        "SELECT id, 'sizes' FROM public.feature_flags WHERE name = 'models'");
+    create("needy", "status, segments",
+           R"('enabled', '{"bucketing":"xxh3","requires":[{"flag":"search","enabled":true}]}')");
+    create("search", "status", "'enabled'");
+    create("goes", "status", "'enabled'");
+    host_.start_daemon();
+    const Client here(ClientOptions{host_.run_directory()});
+    const Context payer{
+        {"user_id", "user123"}, {"plan", "a longer plan"}, {"mail", "a@example.org"}};
+    const auto expect_the_last_forms = [&] {
+        const Evaluation served = here.evaluate("models", payer);
+        EXPECT_EQ(served.variant(), "treatment");
+        EXPECT_EQ(served.reason(), Reason::kRuleMatch);
+        EXPECT_EQ(served.config().string("model", "none"), "large");
+        EXPECT_EQ(here.evaluate("models", Context{{"user_id", "eve"}}).reason(), Reason::kExcluded);
+        const Evaluation drawn = here.evaluate("models", kUser);
+        EXPECT_TRUE(drawn.in_experiment());
+        EXPECT_EQ(drawn.reason(), Reason::kSplit);
+    };
+    ASSERT_TRUE(becomes(here, "needy", true)) << host_.daemon_log();
+    ASSERT_TRUE(
+        wait_until([&] { return here.evaluate("models", kUser).in_experiment(); }, seconds(20)));
+    expect_the_last_forms();
+    host_.kill_daemon();
+    host_.postgres().execute(
+        "UPDATE public.feature_flags SET segments = '{\"bucketing\":\"xxh3\",\"salty\":1}' "
+        "WHERE name IN ('models', 'needy'); "
+        "UPDATE burgee.segments SET constraints = '[{\"attribute\":1}]'; "
+        "DELETE FROM public.feature_flags WHERE name = 'goes'");
+    host_.start_daemon();
+    ASSERT_TRUE(
+        wait_until([&] { return here.evaluate("goes", kUser).reason() == Reason::kFlagNotFound; },
+                   seconds(20)))
+        << "deleted is deleted";
+    expect_the_last_forms();
+    EXPECT_TRUE(here.is_enabled("needy", kUser));
+    host_.burgee_ok({"flag", "kill", "search", "--why", "test"});
+    EXPECT_TRUE(becomes(here, "needy", false)) << "what it required is off";
+    EXPECT_EQ(here.evaluate("needy", kUser).reason(), Reason::kPrerequisiteFailed);
+    const auto problems = [&] { return host_.burgee({"flag", "problems"}).output; };
+    EXPECT_TRUE(wait_until(
+        [&] {
+            const std::string said = problems();
+            return said.find("models") != std::string::npos &&
+                   said.find("segment payers") != std::string::npos;
+        },
+        seconds(10)))
+        << problems();
+    host_.postgres().execute(
+        "UPDATE public.feature_flags SET segments = '{\"bucketing\":\"xxh3\"}' "
+        "WHERE name = 'models'");
+    EXPECT_TRUE(wait_until(
+        [&] { return here.evaluate("models", payer).reason() == Reason::kSplit; }, seconds(20)))
+        << "the next good row replaces the old form";
+}
+
 TEST_F(FlagsTest, ExpiryTakesEffectWithoutAnybodyTouchingARow) {
     create("brief", "status, expires_at", "'enabled', now() + interval '2 seconds'");
     host_.start_daemon();
@@ -171,9 +241,9 @@ TEST_F(FlagsTest, SaysWhatIsMissingAndRecoversByItself) {
     options.has_schema = false;
     Host bare(options);
     bare.start_daemon();
-    EXPECT_TRUE(wait_until(
-        [&] { return bare.daemon_log().find("burgee db migrate") != std::string::npos; },
-        seconds(20)))
+    EXPECT_TRUE(
+        wait_until([&] { return bare.daemon_log().find("burgee db migrate") != std::string::npos; },
+                   seconds(20)))
         << bare.daemon_log();
     const Client here(ClientOptions{bare.run_directory()});
     EXPECT_EQ(here.evaluate("search", kUser).reason(), Reason::kNotReady);
@@ -198,7 +268,8 @@ TEST_F(FlagsTest, AnUnusableDirectoryOrConfigurationStopsTheStartWithOneLine) {
     EXPECT_EQ(absent.exit.code, 78);
     EXPECT_THAT(absent.error, HasSubstr("/proc/nowhere"));
     EXPECT_EQ(run_child({BURGEED_PATH, "--nonsense"}).exit.code, 64);
-    EXPECT_EQ(run_child({BURGEED_PATH, "--config", host_.config_path(), "--check-config"}).exit.code, 0);
+    EXPECT_EQ(
+        run_child({BURGEED_PATH, "--config", host_.config_path(), "--check-config"}).exit.code, 0);
 }
 
 TEST_F(FlagsTest, StopsCleanlyAndKeepsTheSnapshot) {

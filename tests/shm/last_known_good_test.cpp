@@ -81,6 +81,28 @@ TEST_F(LastKnownGoodTest, RefusesWhatOthersMayHaveWritten) {
     EXPECT_EQ(load_fault(), LastKnownGoodFault::kForeign);
 }
 
+TEST_F(LastKnownGoodTest, TheSnapshotInForceIsTakenWhenItIsNewerAndSound) {
+    const SnapshotDirectory run;
+    const auto newest = [&](std::uint64_t generation) {
+        const auto loaded = load_newest_snapshot(directory_.path(), run.path(), generation);
+        return loaded ? *loaded : std::vector<std::byte>{};
+    };
+    const std::vector<std::byte> in_force = snapshot_of(one_of_each(), 18);
+    const std::string path = run.file("snap.L1.G0000000000000012");
+    std::ofstream(path, std::ios::binary)
+        .write(static_cast<const char*>(static_cast<const void*>(in_force.data())),
+               static_cast<std::streamsize>(in_force.size()));
+    ::chmod(path.c_str(), 0444);
+    EXPECT_EQ(newest(18), in_force) << "there is none on disk";
+    EXPECT_FALSE(load_newest_snapshot(directory_.path(), run.path(), 0));
+    save();  // generation 17
+    EXPECT_EQ(newest(18), in_force);
+    EXPECT_EQ(newest(0), image_) << "after a reboot";
+    EXPECT_EQ(newest(19), image_) << "the file is gone";
+    std::filesystem::resize_file(path, in_force.size() - 1);
+    EXPECT_EQ(newest(18), image_);
+}
+
 TEST_F(LastKnownGoodTest, AFailedSaveLeavesTheOldFile) {
     save();
     const auto missing = save_last_known_good(directory_.file("missing"), image_);

@@ -291,14 +291,14 @@ TEST_F(FlagReaderTest, ARestartedReaderHoldsWhatItIsToldWasPublished) {
     insert("b");
     execute("TRUNCATE feature_flags CASCADE");
     FlagReader restarted(session_);
-    restarted.remember(source_id, {"a", "b"});
+    restarted.remember({source_id, {"a", "b"}, {}});
     SyncResult<FlagChanges> changes = restarted.poll();
     ASSERT_TRUE(changes);
     EXPECT_EQ(changes.value().removed, Names{"a"}) << "deleted: its tombstone says so";
     ASSERT_TRUE(restarted.held().has_value());
     EXPECT_EQ(restarted.held()->names, Names{"b"});
     FlagReader elsewhere(session_);
-    elsewhere.remember(source_id + 1, {"a", "b"});
+    elsewhere.remember({source_id + 1, {"a", "b"}, {}});
     changes = elsewhere.poll();
     ASSERT_TRUE(changes);
     EXPECT_TRUE(changes.value().is_full) << "another database owes us nothing";

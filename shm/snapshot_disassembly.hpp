@@ -1,0 +1,24 @@
+#pragma once
+
+// Takes compiled flags and segments back out of a snapshot: the inverse of snapshot_assembly. So a
+// builder that starts afresh knows the last valid form of a flag whose row has become bad since.
+// What it takes and puts together again gives equal bytes. Relied on by
+// SnapshotBuilder::begin_with().
+//
+// A snapshot does not tell when a flag expires, only whether it has: such a form expires when its
+// row is good again.
+
+#include <burgee/snapshot_view.hpp>
+
+#include "shm/compiled_parts.hpp"
+
+namespace burgee {
+
+/// The flag as its compiler left it, without experiment. Precondition: check_bodies() of `view`
+/// found nothing, and `flag` is one of its records. Cost: linear in the flag's parts.
+CompiledFlag flag_taken_from(const SnapshotView& view, const FlagRecord& flag);
+
+/// Likewise a segment.
+CompiledSegment segment_taken_from(const SnapshotView& view, const SegmentRecord& segment);
+
+}  // namespace burgee
