@@ -8,6 +8,10 @@ namespace {
 
 using Nodes = std::unordered_set<std::uint64_t>;
 
+// Rounds in which only nodes at fault are refused. What people write needs two or three; a change
+// made for it could need one for each node. Chosen by feel.
+constexpr int kRoundsMax = 16;
+
 /// The longest chain from each node that reaches no cycle; nodes that do are left out.
 std::unordered_map<std::uint64_t, std::uint32_t> depths_of(const ReferenceEdges& edges) {
     std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> referred_by;
@@ -43,24 +47,37 @@ std::unordered_map<std::uint64_t, std::uint32_t> depths_of(const ReferenceEdges&
 }
 
 /// Of the nodes without a depth, those that are also reached from one: they lie on a cycle, or
-/// between two.
+/// between two. Whoever is not reached goes, and may take the next ones along.
 Nodes cyclic_nodes(const ReferenceEdges& edges,
                    const std::unordered_map<std::uint64_t, std::uint32_t>& depths) {
-    Nodes left;
+    std::unordered_map<std::uint64_t, std::size_t> reached_count;
     for (const auto& [node, targets] : edges) {
         if (!depths.contains(node)) {
-            left.insert(node);
-        }
-    }
-    for (bool has_shrunk = true; has_shrunk;) {
-        Nodes reached;
-        for (const std::uint64_t node : left) {
-            for (const std::uint64_t target : edges.at(node)) {
-                reached.insert(target);
+            reached_count.try_emplace(node, 0);
+            for (const std::uint64_t target : targets) {
+                reached_count[target] += depths.contains(target) ? 0U : 1U;
             }
         }
-        has_shrunk =
-            std::erase_if(left, [&](std::uint64_t node) { return !reached.contains(node); }) > 0;
+    }
+    std::vector<std::uint64_t> unreached;
+    Nodes left;
+    for (const auto& [node, count] : reached_count) {
+        if (!depths.contains(node)) {
+            left.insert(node);
+            if (count == 0) {
+                unreached.push_back(node);
+            }
+        }
+    }
+    while (!unreached.empty()) {
+        const std::uint64_t node = unreached.back();
+        unreached.pop_back();
+        left.erase(node);
+        for (const std::uint64_t target : edges.at(node)) {
+            if (!depths.contains(target) && --reached_count[target] == 0) {
+                unreached.push_back(target);
+            }
+        }
     }
     return left;
 }
@@ -84,6 +101,20 @@ Nodes reachable_from(const Nodes& nodes, const ReferenceEdges& edges) {
     return seen;
 }
 
+/// `nodes`, and all that edges of either kind join to them, in whatever direction.
+Nodes joined_to(const Nodes& nodes, const ReferenceEdges& present, const ReferenceEdges& changed) {
+    ReferenceEdges both;
+    for (const ReferenceEdges* edges : {&present, &changed}) {
+        for (const auto& [node, targets] : *edges) {
+            for (const std::uint64_t target : targets) {
+                both[node].push_back(target);
+                both[target].push_back(node);
+            }
+        }
+    }
+    return reachable_from(nodes, both);
+}
+
 }  // namespace
 
 std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const ReferenceEdges& present,
@@ -102,7 +133,7 @@ std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const Refere
         const auto before = present.find(node);  // what changes nothing is at no fault
         return before == present.end() || before->second != found->second;
     };
-    for (;;) {
+    for (int round = 1;; ++round) {
         const auto depths = depths_of(edges);
         const Nodes cyclic = cyclic_nodes(edges, depths);
         const ReferenceFault fault =
@@ -116,7 +147,9 @@ std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const Refere
         if (bad.empty()) {
             return refused;
         }
-        if (std::ranges::none_of(bad, can_be_refused)) {
+        if (round > kRoundsMax) {
+            bad = joined_to(bad, present, changed);  // in force, and so sound, as a whole
+        } else if (std::ranges::none_of(bad, can_be_refused)) {
             bad = reachable_from(bad, edges);  // what grew lies further down
         }
         std::size_t refused_count = 0;

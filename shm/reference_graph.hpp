@@ -19,13 +19,14 @@ enum class ReferenceFault : std::uint8_t {
 
 /// Which nodes must keep their present edges, so that no node lies on a cycle and no chain has more
 /// than `depth_max` edges. Present edges are sound by themselves; each round refuses changed nodes
-/// that are at fault, and looks again with their present edges in force.
+/// that are at fault, and looks again with their present edges in force. Should 16 rounds not do,
+/// whatever has changed around those still at fault is refused with them.
 ///
 /// @param present    edges in force
 /// @param changed    edges that nodes would have instead; empty for a node that goes away. A node
 ///                   whose edges are the present ones is never refused.
 /// @return           refused nodes, each with the fault that was found first
-/// Cost: linear in all edges when nothing is at fault; else once more for each level of what is.
+/// Cost: linear in all edges, once for each round; one round when nothing is at fault.
 std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const ReferenceEdges& present,
                                                                     const ReferenceEdges& changed,
                                                                     std::uint32_t depth_max);

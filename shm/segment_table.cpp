@@ -115,24 +115,36 @@ void SegmentTable::apply(const FlagChanges& changes) {
 }
 
 void SegmentTable::refuse_missing(std::map<std::string, CompiledSegment>& candidates) {
-    for (bool has_changed = true; has_changed;) {  // at most once for each candidate
-        std::unordered_set<std::uint64_t> coming;
-        for (const auto& [name, compiled] : candidates) {
-            coming.insert(compiled.record.name_hash);
+    std::unordered_set<std::uint64_t> coming;
+    std::unordered_map<std::uint64_t, std::vector<std::string>> named_by;
+    for (const auto& [name, compiled] : candidates) {
+        coming.insert(compiled.record.name_hash);
+        for (const std::uint64_t named : segments_named_by(compiled.instructions)) {
+            named_by[named].push_back(name);
         }
-        const auto may_be_named = [&](std::uint64_t name_hash) {
-            return is_there(name_hash) || coming.contains(name_hash);
-        };
-        has_changed = std::erase_if(candidates, [&](const auto& candidate) {
-                          const auto named = segments_named_by(candidate.second.instructions);
-                          if (std::ranges::all_of(named, may_be_named)) {
-                              return false;
-                          }
-                          refuse(waiting_.at(candidate.first), "constraints",
-                                 "name a segment that does not exist: create it, or correct the "
-                                 "name");
-                          return true;
-                      }) > 0;
+    }
+    std::vector<std::uint64_t> missing;
+    for (const auto& [named, names] : named_by) {
+        if (!is_there(named) && !coming.contains(named)) {
+            missing.push_back(named);
+        }
+    }
+    while (!missing.empty()) {
+        const std::uint64_t named = missing.back();
+        missing.pop_back();
+        for (const std::string& name : named_by[named]) {
+            const auto candidate = candidates.find(name);
+            if (candidate == candidates.end()) {
+                continue;  // another one was missing before
+            }
+            refuse(waiting_.at(name), "constraints",
+                   "name a segment that does not exist: create it, or correct the name");
+            const std::uint64_t name_hash = candidate->second.record.name_hash;
+            candidates.erase(candidate);
+            if (!is_there(name_hash)) {
+                missing.push_back(name_hash);
+            }
+        }
     }
 }
 

@@ -53,6 +53,38 @@ TEST(ReferenceGraphTest, RefusesChainsThatAreTooDeep) {
               ReferenceFault::kTooDeep);
 }
 
+// The next two end only if the work is linear: with the square of 100 000 the test's time is up.
+constexpr std::uint64_t kLongChain = 100'000;
+
+TEST(ReferenceGraphTest, EndsWithALongChainThatLeadsIntoACircle) {
+    ReferenceEdges changed;
+    for (std::uint64_t node = 0; node < kLongChain; ++node) {
+        changed[node] = {node + 1};
+    }
+    changed[kLongChain] = {kLongChain};
+    const auto faults = faulty_references({}, changed, 3);
+    EXPECT_EQ(faults.at(kLongChain), ReferenceFault::kCycle);
+    EXPECT_EQ(faults.at(0), ReferenceFault::kTooDeep);
+    EXPECT_EQ(faults.size(), kLongChain - 3 + 1) << "the last three are not too deep";
+}
+
+TEST(ReferenceGraphTest, EndsWhenEachRefusalPutsTheNextOnACircle) {
+    // Left with its present edge, node 3n reaches 3n + 1, which leads to the next group, and that
+    // back to this one.
+    ReferenceEdges present;
+    ReferenceEdges changed{{0, {0}}, {3 * kLongChain, {3 * kLongChain + 1}}};
+    for (std::uint64_t node = 0; node < kLongChain; node += 3) {
+        present[node] = {node + 1};
+        present[node + 1] = {node + 2};
+        changed[node + 1] = {node + 3};
+        changed[node + 3] = {node};
+    }
+    const auto faults = faulty_references(present, changed, 3);
+    EXPECT_TRUE(faults.contains(0) && faults.contains(1) && faults.contains(3));
+    EXPECT_EQ(faults.size(), changed.size() - 1);
+    EXPECT_FALSE(faults.contains(3 * kLongChain)) << "it has nothing to do with them";
+}
+
 /// Edges from `node`; -1 when they lead in a circle.
 int depth(const ReferenceEdges& edges, std::uint64_t node, int left = 64) {
     const auto found = edges.find(node);

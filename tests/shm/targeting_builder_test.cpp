@@ -114,11 +114,24 @@ TEST_F(TargetingBuilderTest, NamesThePlaceOfABadPatternAndKeepsTheLastForm) {
     expect_problem("f", "segments.rules[1].constraints[0].any[1].value", "at offset");
 }
 
+TEST_F(TargetingBuilderTest, EndsWithALongChainOfSegmentsWhoseLastIsMissing) {
+    std::vector<SegmentDefinition> segments;
+    for (std::uint32_t number = 0; number < kSegmentCountMax; ++number) {
+        // Ascending names one way, descending the other: whatever order they are looked at in.
+        const std::uint32_t next = number % 2 == 0 ? number + 2 : number - 2;
+        segments.push_back({std::to_string(number), 1, {in_segment(std::to_string(next))}});
+    }
+    change({}, std::move(segments));
+    EXPECT_EQ(view_.segment_count(), 0U);
+    EXPECT_EQ(builder_.problems().size(), kSegmentCountMax);
+}
+
 TEST_F(TargetingBuilderTest, StoresEqualListsAndPatternsOnce) {
     FlagDefinition flag = this->flag("f");
     const std::vector<std::string> ids{"user-one", "user-two", "user-three"};
     flag.include = ids;
-    flag.audience = {is_in("user_id", ids), is_in("owner", {"user-three", "user-two", "user-one", "user-one"}),
+    flag.audience = {is_in("user_id", ids),
+                     is_in("owner", {"user-three", "user-two", "user-one", "user-one"}),
                      matches("mail", "@x[.]com$"), matches("other", "@x[.]com$")};
     change({flag});
     EXPECT_EQ(view_.set_entry_count(), 3U);
