@@ -114,6 +114,15 @@ void SegmentTable::apply(const FlagChanges& changes) {
     }
 }
 
+/// Whether a segment may name another one that is not coming with it. A form that is in force may
+/// go on to name one that is gone: read once more it is nothing new.
+bool SegmentTable::may_name(const CompiledSegment& candidate, std::uint64_t named) const {
+    const auto before = entries_.find(candidate.record.name_hash);
+    const bool is_in_force = before != entries_.end() &&
+                             before->second.compiled.record.revision == candidate.record.revision;
+    return is_there(named) || (is_in_force && entries_.contains(named));
+}
+
 void SegmentTable::refuse_missing(std::map<std::string, CompiledSegment>& candidates) {
     std::unordered_set<std::uint64_t> coming;
     std::unordered_map<std::uint64_t, std::vector<std::string>> named_by;
@@ -125,7 +134,7 @@ void SegmentTable::refuse_missing(std::map<std::string, CompiledSegment>& candid
     }
     std::vector<std::uint64_t> missing;
     for (const auto& [named, names] : named_by) {
-        if (!is_there(named) && !coming.contains(named)) {
+        if (!coming.contains(named)) {
             missing.push_back(named);
         }
     }
@@ -134,16 +143,13 @@ void SegmentTable::refuse_missing(std::map<std::string, CompiledSegment>& candid
         missing.pop_back();
         for (const std::string& name : named_by[named]) {
             const auto candidate = candidates.find(name);
-            if (candidate == candidates.end()) {
-                continue;  // another one was missing before
+            if (candidate == candidates.end() || may_name(candidate->second, named)) {
+                continue;
             }
             refuse(waiting_.at(name), "constraints",
                    "name a segment that does not exist: create it, or correct the name");
-            const std::uint64_t name_hash = candidate->second.record.name_hash;
+            missing.push_back(candidate->second.record.name_hash);
             candidates.erase(candidate);
-            if (!is_there(name_hash)) {
-                missing.push_back(name_hash);
-            }
         }
     }
 }

@@ -62,6 +62,7 @@ private:
     void refuse_missing(std::map<std::string, CompiledSegment>& candidates);
     void refuse_oversized(std::map<std::string, CompiledSegment>& candidates);
     void count_steps();
+    bool may_name(const CompiledSegment& candidate, std::uint64_t named) const;
     void mark_present(const std::string& name);
     void refuse(const SegmentDefinition& segment, std::string field, std::string message);
     void mark_gone(const std::string& name);

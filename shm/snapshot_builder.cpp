@@ -81,13 +81,14 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
         forget();
     }
     segments_.apply(given);
+    const bool may_end = may_end_waiting(given);  // asked while all that waits is known
     for (const std::vector<std::string>* names : {&given.removed, &given.refused}) {
         for (const std::string& name : *names) {
             waiting_.erase(name);
             flag_problems_.erase(name);  // of a bad row its reader tells what is wrong
         }
     }
-    const bool has_waiting = !given.is_full && !waiting_.empty() && may_end_waiting(given);
+    const bool has_waiting = !given.is_full && !waiting_.empty() && may_end;
     const FlagChanges retried = has_waiting ? with_waiting(given) : FlagChanges{};
     const FlagChanges& changes = has_waiting ? retried : given;
     find_faults(changes);
@@ -174,7 +175,7 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         refuse(flag, name_hash, std::move(*problem), old_flags);
         return;
     }
-    if (auto problem = reference_problem(flag, name_hash)) {
+    if (auto problem = reference_problem(flag, name_hash, old_flags)) {
         refuse(flag, name_hash, std::move(*problem), old_flags);
         waiting_[flag.name] = flag;
         return;

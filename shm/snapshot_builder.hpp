@@ -95,8 +95,10 @@ private:
     FlagChanges with_waiting(const FlagChanges& changes) const;
     void find_faults(const FlagChanges& changes);
     std::optional<FlagProblem> reference_problem(const FlagDefinition& flag,
-                                                 std::uint64_t name_hash) const;
-    std::optional<FlagProblem> missing_segment(const FlagDefinition& flag) const;
+                                                 std::uint64_t name_hash,
+                                                 const FlagTable& old_flags) const;
+    std::optional<FlagProblem> missing_segment(const FlagDefinition& flag, std::uint64_t name_hash,
+                                               const FlagTable& old_flags) const;
     std::vector<std::uint64_t> requirers_gone(const FlagChanges& changes) const;
     bool may_end_waiting(const FlagChanges& changes) const;
     void remember_requirements(const FlagTable::Slot& slot);

@@ -63,7 +63,8 @@ void SnapshotBuilder::find_faults(const FlagChanges& changes) {
         const bool has_some = !flag.requirements.empty() && flag.status != Status::kDisabled;
         const bool counts = has_some || requirements_.contains(name_hash);
         // A form that is refused for another reason leaves the present edges in force.
-        if (counts && !compiler_.compile(flag, name_hash) && !missing_segment(flag)) {
+        if (counts && !compiler_.compile(flag, name_hash) &&
+            !missing_segment(flag, name_hash, flags_)) {
             std::vector<std::uint64_t>& targets = changed[name_hash];
             targets.clear();  // of two rows with one name the last counts
             for (std::size_t number = 0; has_some && number < flag.requirements.size(); ++number) {
@@ -80,7 +81,8 @@ void SnapshotBuilder::find_faults(const FlagChanges& changes) {
 
 /// Why a compiled flag cannot be published beside the others.
 std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefinition& flag,
-                                                              std::uint64_t name_hash) const {
+                                                              std::uint64_t name_hash,
+                                                              const FlagTable& old_flags) const {
     const auto fault = faults_.find(name_hash);
     if (fault != faults_.end()) {
         const bool is_cycle = fault->second == ReferenceFault::kCycle;
@@ -92,7 +94,7 @@ std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefiniti
                                                      std::to_string(kRequirementDepthMax) +
                                                      " requirements: shorten it"};
     }
-    if (auto problem = missing_segment(flag)) {
+    if (auto problem = missing_segment(flag, name_hash, old_flags)) {
         return problem;
     }
     const std::uint64_t steps = segments_.steps_of(compiler_.compiled().instructions);
@@ -106,10 +108,17 @@ std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefiniti
     return std::nullopt;
 }
 
-/// What is wrong when the flag that was just compiled names a segment that does not exist.
-std::optional<FlagProblem> SnapshotBuilder::missing_segment(const FlagDefinition& flag) const {
+/// What is wrong when the flag that was just compiled names a segment that does not exist. A form
+/// that is in force may go on to name one that is gone: read once more it is nothing new.
+std::optional<FlagProblem> SnapshotBuilder::missing_segment(const FlagDefinition& flag,
+                                                            std::uint64_t name_hash,
+                                                            const FlagTable& old_flags) const {
+    const FlagTable::Slot* before = old_flags.find(name_hash);
+    const bool is_in_force = before != nullptr && before->record.revision == flag.revision &&
+                             old_flags.name(*before) == flag.name;
     for (const std::uint64_t segment : segments_named_by(compiler_.compiled().instructions)) {
-        if (!segments_.is_there(segment)) {
+        if (!segments_.is_there(segment) &&
+            !(is_in_force && segments_.entries().contains(segment))) {
             return FlagProblem{.flag = flag.name,
                                .field = "segments",
                                .message = "names the segment " +
@@ -148,13 +157,16 @@ std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(const FlagChanges& ch
 
 /// Whether anything changed that a waiting flag may have waited for.
 bool SnapshotBuilder::may_end_waiting(const FlagChanges& changes) const {
-    if (!changes.segments.empty() || !changes.removed_segments.empty()) {
+    // A segment that was gone is there again, too, when its row has come back bad.
+    if (!changes.segments.empty() || !changes.removed_segments.empty() ||
+        !changes.refused_segments.empty()) {
         return true;
     }
     const auto refers = [this](const std::string& name) {
         return waiting_.contains(name) || requirements_.contains(hash64(name));
     };
     return std::ranges::any_of(changes.removed, refers) ||
+           std::ranges::any_of(changes.refused, refers) ||
            std::ranges::any_of(changes.changed, [&](const FlagDefinition& flag) {
                return !flag.requirements.empty() || refers(flag.name);
            });

@@ -4,100 +4,11 @@
 
 #include <burgee/regex_match.hpp>
 
-#include <algorithm>
-#include <random>
-
-#include "tests/shm/random_seed.hpp"
-#include "tests/shm/sample_flags.hpp"
+#include "tests/shm/conditions.hpp"
+#include "tests/shm/targeting_builder_fixture.hpp"
 
 namespace burgee::test {
 namespace {
-
-Condition is_in(const std::string& attribute, std::vector<std::string> values) {
-    Condition condition;
-    condition.attribute = attribute;
-    condition.operation = Operator::kIn;
-    condition.values = std::move(values);
-    return condition;
-}
-
-Condition matches(const std::string& attribute, const std::string& pattern) {
-    Condition condition = is_in(attribute, {pattern});
-    condition.operation = Operator::kRegex;
-    return condition;
-}
-
-Condition in_segment(const std::string& name) {
-    Condition condition;
-    condition.kind = Condition::Kind::kSegment;
-    condition.segment = name;
-    return condition;
-}
-
-class TargetingBuilderTest : public ::testing::Test {
-protected:
-    void apply(FlagChanges changes) {
-        changes.revision = ++revision_;
-        builder_.apply(changes);
-        bytes_ = builder_.build({revision_, kNow});
-        ASSERT_EQ(full_error(bytes_), ViewError::kNone) << describe(full_error(bytes_));
-        ASSERT_EQ(SnapshotView::open(bytes_.data(), bytes_.size(), view_), ViewError::kNone);
-    }
-    void change(std::vector<FlagDefinition> flags, std::vector<SegmentDefinition> segments = {}) {
-        FlagChanges changes;
-        changes.changed = std::move(flags);
-        changes.segments = std::move(segments);
-        apply(std::move(changes));
-    }
-    void remove_segment(const std::string& name) {
-        FlagChanges changes;
-        changes.removed_segments = {name};
-        apply(std::move(changes));
-    }
-    /// The revision of the flag's published form; 0 = it is not published.
-    std::uint64_t published(const std::string& name) const {
-        const FlagRecord* flag = view_.find(hash64(name));
-        return flag == nullptr ? 0 : flag->revision;
-    }
-    void expect_problem(const std::string& flag, const std::string& field,
-                        const std::string& part) const {
-        const auto problems = builder_.problems();
-        const auto found = std::ranges::find(problems, flag, &FlagProblem::flag);
-        ASSERT_NE(found, problems.end()) << "no problem with " << flag;
-        EXPECT_EQ(found->field, field);
-        EXPECT_NE(found->message.find(part), std::string::npos) << found->message;
-    }
-    /// Follows every requirement for more levels than are allowed.
-    void expect_no_circle() const {
-        for (std::uint64_t number = 0; number < view_.flag_count(); ++number) {
-            EXPECT_LE(depth_of(*view_.flag(number), 0), kRequirementDepthMax);
-        }
-    }
-    std::uint32_t depth_of(const FlagRecord& flag, std::uint32_t depth) const {
-        const TargetingRecord* targeting =
-            flag.targeting == 0 ? nullptr : view_.targeting(flag.targeting - 1);
-        std::uint32_t deepest = depth;
-        for (std::uint32_t number = 0; targeting != nullptr && depth <= kRequirementDepthMax &&
-                                       number < targeting->requirements_count;
-             ++number) {
-            const RequirementRecord* requirement =
-                view_.requirements(targeting->requirements_first + number, 1);
-            const FlagRecord* next = view_.find(must(requirement).flag_name_hash);
-            deepest = std::max(deepest, next == nullptr ? depth + 1 : depth_of(*next, depth + 1));
-        }
-        return deepest;
-    }
-    FlagDefinition flag(const std::string& name, std::uint64_t revision = 1) const {
-        FlagDefinition flag = flag_of(name, Status::kEnabled);
-        flag.revision = revision;
-        return flag;
-    }
-
-    SnapshotBuilder builder_;
-    SnapshotView view_;
-    std::vector<std::byte> bytes_;
-    std::uint64_t revision_ = 0;
-};
 
 TEST_F(TargetingBuilderTest, NamesThePlaceOfABadPatternAndKeepsTheLastForm) {
     FlagDefinition good = flag("f", 1);
@@ -119,11 +30,63 @@ TEST_F(TargetingBuilderTest, EndsWithALongChainOfSegmentsWhoseLastIsMissing) {
     for (std::uint32_t number = 0; number < kSegmentCountMax; ++number) {
         // Ascending names one way, descending the other: whatever order they are looked at in.
         const std::uint32_t next = number % 2 == 0 ? number + 2 : number - 2;
-        segments.push_back({std::to_string(number), 1, {in_segment(std::to_string(next))}});
+        segments.push_back({std::to_string(number), 1, {named_segment(std::to_string(next))}});
     }
     change({}, std::move(segments));
     EXPECT_EQ(view_.segment_count(), 0U);
     EXPECT_EQ(builder_.problems().size(), kSegmentCountMax);
+}
+
+TEST_F(TargetingBuilderTest, AWaitingFlagIsTriedAgainWhenItsSegmentComesBackBad) {
+    FlagDefinition holder = flag("holder");
+    holder.audience = {named_segment("s")};
+    change({holder}, {{"s", 1, {}}});
+    remove_segment("s");
+    FlagDefinition late = flag("late");
+    late.audience = {named_segment("s")};
+    change({late});
+    EXPECT_EQ(published("late"), 0U) << "nothing new may name a segment that is gone";
+    FlagChanges bad;
+    bad.refused_segments = {"s"};
+    apply(bad);
+    EXPECT_EQ(published("late"), 1U) << "its row is there again, and its last form answers";
+}
+
+TEST_F(TargetingBuilderTest, AWaitingFlagIsTriedAgainWhenTheRowItWaitsForBecomesBadOrGoes) {
+    for (const bool goes : {false, true}) {
+        FlagDefinition a = flag("a", 1);
+        FlagDefinition b = flag("b", 1);
+        change({a, b});
+        a.requirements = {{"b", true}};
+        b.requirements = {{"a", true}};
+        a.revision = b.revision = 2;
+        change({a, b});
+        EXPECT_EQ(published("a"), 1U) << "each closes the circle";
+        EXPECT_EQ(published("b"), 1U);
+        FlagChanges changes;
+        (goes ? changes.removed : changes.refused) = {"b"};
+        apply(changes);
+        EXPECT_EQ(published("a"), 2U) << "nobody requires it any more";
+        EXPECT_EQ(published("b"), goes ? 0U : 1U);
+    }
+}
+
+TEST_F(TargetingBuilderTest, WhatIsInForceMayGoOnToNameASegmentThatIsGone) {
+    FlagDefinition flag = this->flag("f", 1);
+    flag.audience = {named_segment("outer")};
+    change({flag}, {{"outer", 1, {named_segment("inner")}}, {"inner", 1, {}}});
+    remove_segment("inner");
+    FlagChanges everything;  // as it is read now and then
+    everything.is_full = true;
+    everything.changed = {flag};
+    everything.segments = {{"outer", 1, {named_segment("inner")}}};
+    apply(everything);
+    EXPECT_EQ(builder_.problems().size(), 1U) << "only the segment that is gone";
+    expect_problem("segment inner", "name", "is deleted");
+    flag.revision = 2;
+    flag.audience.push_back(named_segment("inner"));
+    change({flag});
+    EXPECT_EQ(published("f"), 1U) << "nothing new may name it";
 }
 
 TEST_F(TargetingBuilderTest, StoresEqualListsAndPatternsOnce) {
@@ -144,7 +107,7 @@ TEST_F(TargetingBuilderTest, StoresEqualListsAndPatternsOnce) {
 
 TEST_F(TargetingBuilderTest, WaitsForASegmentAndIsPublishedWhenItComes) {
     FlagDefinition waiting = flag("f", 7);
-    waiting.audience = {in_segment("pros")};
+    waiting.audience = {named_segment("pros")};
     change({waiting, flag("g")});
     EXPECT_EQ(published("f"), 0U);
     EXPECT_EQ(published("g"), 1U);
@@ -157,7 +120,7 @@ TEST_F(TargetingBuilderTest, WaitsForASegmentAndIsPublishedWhenItComes) {
 
 TEST_F(TargetingBuilderTest, ADeletedSegmentStaysWhileItIsAskedFor) {
     FlagDefinition asking = flag("f", 1);
-    asking.audience = {in_segment("pros")};
+    asking.audience = {named_segment("pros")};
     change({asking}, {{"pros", 1, {is_in("plan", {"pro"})}}, {"idle", 1, {}}});
     EXPECT_EQ(view_.segment_count(), 2U);
     remove_segment("idle");
@@ -176,7 +139,7 @@ TEST_F(TargetingBuilderTest, ADeletedSegmentStaysWhileItIsAskedFor) {
 }
 
 TEST_F(TargetingBuilderTest, SegmentsThatNameEachOtherInACircleAreRefused) {
-    change({}, {{"a", 1, {in_segment("b")}}, {"b", 1, {in_segment("a")}}, {"c", 1, {}}});
+    change({}, {{"a", 1, {named_segment("b")}}, {"b", 1, {named_segment("a")}}, {"c", 1, {}}});
     EXPECT_EQ(view_.segment_count(), 1U);
     expect_problem("segment a", "constraints", "back to the segment itself");
     change({}, {{"b", 2, {}}});  // the circle is gone, and "a" needs no second word
@@ -206,7 +169,7 @@ TEST_F(TargetingBuilderTest, ADisabledFlagIsTakenWhateverItRequires) {
     FlagDefinition off = flag("f", 2);
     off.status = Status::kDisabled;
     off.requirements = {{"f", true}};
-    off.audience = {matches("mail", "("), in_segment("nowhere")};
+    off.audience = {matches("mail", "("), named_segment("nowhere")};
     change({off});
     EXPECT_EQ(published("f"), 2U);
     EXPECT_TRUE(builder_.problems().empty());
@@ -214,10 +177,10 @@ TEST_F(TargetingBuilderTest, ADisabledFlagIsTakenWhateverItRequires) {
 
 TEST_F(TargetingBuilderTest, EqualFlagsGiveEqualBytesHoweverTheyCame) {
     FlagDefinition one = flag("one");
-    one.audience = {in_segment("s"), in_segment("t")};
+    one.audience = {named_segment("s"), named_segment("t")};
     FlagDefinition two = flag("two");
     two.requirements = {{"one", true}};
-    const std::vector<SegmentDefinition> segments{{"s", 1, {in_segment("t")}},
+    const std::vector<SegmentDefinition> segments{{"s", 1, {named_segment("t")}},
                                                   {"t", 1, {is_in("plan", {"a", "b"})}}};
     FlagChanges all;
     all.is_full = true;
@@ -273,8 +236,9 @@ TEST_F(TargetingBuilderTest, AThousandRulesWork) {
 }
 
 TEST_F(TargetingBuilderTest, WhoNamesAMemberOfACircleWaitsWithIt) {
-    change({},
-           {{"x", 1, {in_segment("y")}}, {"y", 1, {in_segment("z")}}, {"z", 1, {in_segment("y")}}});
+    change({}, {{"x", 1, {named_segment("y")}},
+                {"y", 1, {named_segment("z")}},
+                {"z", 1, {named_segment("y")}}});
     EXPECT_EQ(view_.segment_count(), 0U);
     change({}, {{"z", 2, {}}});
     EXPECT_EQ(view_.segment_count(), 3U);
@@ -288,7 +252,7 @@ TEST_F(TargetingBuilderTest, EightSegmentsInAChainWorkAndNineAreRefused) {
         chain.push_back(
             {"s" + std::to_string(number),
              1,
-             {is_last ? is_in("plan", {"pro"}) : in_segment("s" + std::to_string(number + 1))}});
+             {is_last ? is_in("plan", {"pro"}) : named_segment("s" + std::to_string(number + 1))}});
     }
     change({}, {chain.begin() + 1, chain.end()});
     EXPECT_EQ(view_.segment_count(), 8U);
@@ -300,7 +264,7 @@ TEST_F(TargetingBuilderTest, EightSegmentsInAChainWorkAndNineAreRefused) {
 
 TEST_F(TargetingBuilderTest, AnOlderFormOfASegmentNeverComesIntoForceAfterANewerOne) {
     change({}, {{"s", 1, {}}});
-    change({}, {{"s", 2, {in_segment("t")}}});  // waits for t
+    change({}, {{"s", 2, {named_segment("t")}}});  // waits for t
     FlagChanges bad;
     bad.refused_segments = {"s"};  // its third form cannot be read
     apply(bad);
@@ -314,7 +278,7 @@ TEST_F(TargetingBuilderTest, ARefusedFormLeavesItsRequirementsInForce) {
     a.requirements = {{"b", true}};
     change({a, flag("b", 1)});
     a = flag("a", 2);  // would no longer require b, but waits for a segment
-    a.audience = {in_segment("missing")};
+    a.audience = {named_segment("missing")};
     FlagDefinition b = flag("b", 2);
     b.requirements = {{"a", true}};
     change({a, b});
@@ -369,73 +333,15 @@ TEST_F(TargetingBuilderTest, ProgramsThatTakeTooLongAreRefused) {
     std::vector<SegmentDefinition> segments{{"s0", 1, std::vector(100, is_in("plan", {"pro"}))}};
     for (int number = 1; number < 3; ++number) {
         segments.push_back({"s" + std::to_string(number), 1,
-                            std::vector(50, in_segment("s" + std::to_string(number - 1)))});
+                            std::vector(50, named_segment("s" + std::to_string(number - 1)))});
     }
     change({}, segments);
     EXPECT_EQ(view_.segment_count(), 3U);  // 100 x 50 x 50 steps are too many by a little
     FlagDefinition heavy = flag("heavy");
-    heavy.audience = {in_segment("s2"), in_segment("s2")};
+    heavy.audience = {named_segment("s2"), named_segment("s2")};
     change({heavy});
     EXPECT_EQ(published("heavy"), 0U);
     expect_problem("heavy", "segments", "steps");
-}
-
-/// A set of rows in which everything that can refer does.
-class RandomRows {
-public:
-    explicit RandomRows(std::uint64_t seed) : random_(seed) {}
-
-    FlagDefinition flag(std::uint64_t revision) {
-        FlagDefinition flag = flag_of("f" + std::to_string(random_() % 6), Status::kEnabled);
-        flag.revision = revision;
-        for (std::uint64_t count = random_() % 3; count > 0; --count) {
-            flag.requirements.push_back({"f" + std::to_string(random_() % 6), true});
-        }
-        if (random_() % 2 == 0) {
-            flag.audience = {in_segment("s" + std::to_string(random_() % 4))};
-        }
-        if (random_() % 8 == 0) {
-            flag.audience.push_back(matches("mail", "("));
-        }
-        return flag;
-    }
-    SegmentDefinition segment(std::uint64_t revision) {
-        SegmentDefinition segment{"s" + std::to_string(random_() % 4), revision, {}};
-        for (std::uint64_t count = random_() % 3; count > 0; --count) {
-            segment.constraints.push_back(in_segment("s" + std::to_string(random_() % 4)));
-        }
-        return segment;
-    }
-    std::uint64_t below(std::uint64_t end) { return random_() % end; }
-
-private:
-    std::mt19937_64 random_;
-};
-
-TEST_F(TargetingBuilderTest, AnyHistoryStaysSound) {
-    RandomRows rows(random_seed());
-    for (std::uint64_t step = 1; step <= 2'000; ++step) {
-        FlagChanges changes;
-        changes.is_full = rows.below(20) == 0;
-        for (std::uint64_t count = rows.below(4); count > 0; --count) {
-            changes.changed.push_back(rows.flag(step));
-        }
-        for (std::uint64_t count = rows.below(3); count > 0; --count) {
-            changes.segments.push_back(rows.segment(step));
-        }
-        if (rows.below(6) == 0) {
-            changes.removed = {"f" + std::to_string(rows.below(6))};
-        }
-        if (rows.below(6) == 0) {
-            changes.removed_segments = {"s" + std::to_string(rows.below(4))};
-        }
-        if (rows.below(6) == 0) {
-            changes.refused_segments = {"s" + std::to_string(rows.below(4))};
-        }
-        apply(std::move(changes));  // builds, and looks every body over
-        ASSERT_FALSE(HasFatalFailure()) << "step " << step;
-        expect_no_circle();
-    }
 }
 
 }  // namespace

@@ -7,49 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "tests/shm/conditions.hpp"
 #include "tests/shm/sample_flags.hpp"
 
 namespace burgee::test {
-
-inline Condition constraint_on(const std::string& attribute, Operator operation,
-                               std::vector<std::string> values = {}) {
-    Condition condition;
-    condition.attribute = attribute;
-    condition.operation = operation;
-    condition.values = std::move(values);
-    return condition;
-}
-
-template <typename Number>
-Condition number_on(const std::string& attribute, Operator operation, Number number) {
-    Condition condition = constraint_on(attribute, operation);
-    condition.number = number;
-    return condition;
-}
-
-inline Condition group_of(Condition::Kind kind, std::vector<Condition> children) {
-    Condition condition;
-    condition.kind = kind;
-    condition.children = std::move(children);
-    return condition;
-}
-
-inline Condition named_segment(const std::string& name) {
-    Condition condition;
-    condition.kind = Condition::Kind::kSegment;
-    condition.segment = name;
-    return condition;
-}
-
-inline Condition without_case(Condition condition) {
-    condition.is_case_insensitive = true;
-    return condition;
-}
-
-inline Condition inverse_of(Condition condition) {
-    condition.is_inverted = true;
-    return condition;
-}
 
 /// One rule for each operator and each type of a constant.
 inline FlagDefinition flag_of_every_operator() {
