@@ -28,7 +28,7 @@ std::set<ProblemKey> keys_of(const std::vector<FlagProblem>& problems) {
     return keys;
 }
 
-/// Such problems are found together, for all experiments at once.
+/// Such problems are found together, for all experiments at once, and not with the flag's row.
 bool is_of_experiment(const FlagProblem& problem) {
     return problem.field.starts_with("experiment");
 }
@@ -86,10 +86,9 @@ std::string problem_line(const FlagProblem& problem, const SnapshotBuilder& buil
 
 void replace_row_problems(std::vector<FlagProblem>& problems, const FlagChanges& changes) {
     const std::set<std::string> read_again = shown_names_of(changes);
-    const bool has_all_of_experiments = std::ranges::any_of(changes.problems, is_of_experiment);
     std::erase_if(problems, [&](const FlagProblem& problem) {
-        return changes.is_full || read_again.contains(problem.flag) ||
-               (has_all_of_experiments && is_of_experiment(problem));
+        return changes.is_full || (is_of_experiment(problem) ? changes.are_experiments_read
+                                                             : read_again.contains(problem.flag));
     });
     const std::vector<FlagProblem> added = new_problems(changes.problems, problems);
     problems.insert(problems.end(), added.begin(), added.end());

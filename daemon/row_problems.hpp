@@ -16,8 +16,9 @@ inline constexpr std::size_t kKeptProblemsMax = 10'000;
 /// Logged after one poll, a line each; all that are kept are in problems.txt.
 inline constexpr std::size_t kLoggedProblemsMax = 20;
 
-/// Replaces what `problems` says of the flags and segments that `changes` has read again, or all of
-/// it after a full read; the others stand until their rows change. None is there twice.
+/// Replaces what `problems` says of the flags and segments that `changes` has read again, of the
+/// experiments if it has read those, or all of it after a full read; the others stand until their
+/// rows change. None is there twice.
 void replace_row_problems(std::vector<FlagProblem>& problems, const FlagChanges& changes);
 
 /// Logs those of `problems` that are not among `before`. Cost: n log n.

@@ -165,6 +165,7 @@ struct FlagChanges {
     std::vector<FlagDefinition> changed;
     std::vector<std::string> removed;  ///< names with a tombstone, or missing from a full read
     std::vector<ExperimentDefinition> experiments;  ///< always all active ones
+    bool are_experiments_read = false;  ///< by this poll, so that `problems` has all of theirs
     std::vector<FlagProblem> problems;              ///< of the rows read by this poll
     std::vector<std::string> refused;  ///< names whose row is bad: their last valid form stays
 

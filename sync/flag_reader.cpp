@@ -191,6 +191,7 @@ void report_held(const std::vector<std::string>& missing, const char* plural, Sh
 void take_experiments(PgTransaction& open, FlagChanges& changes) {
     ActiveExperiments active = read_experiments(open);
     changes.experiments = std::move(active.experiments);
+    changes.are_experiments_read = true;
     std::move(active.problems.begin(), active.problems.end(), std::back_inserter(changes.problems));
 }
 

@@ -157,6 +157,22 @@ TEST_F(FlagLoopTest, ABadRowKeepsItsLastValidFormAndIsNamed) {
         eventually([&](const auto&) { return published("search") == Status::kGradualRollout; }));
 }
 
+TEST_F(FlagLoopTest, TheProblemOfAnExperimentStandsUntilItIsMended) {
+    insert("search", "enabled");
+    postgres_.execute(
+        "INSERT INTO public.ab_test_experiments (feature_flag_id, name, start_date) "
+        "SELECT id, 'sizes', NULL FROM public.feature_flags");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.problems.size() == 1; }));
+    EXPECT_THAT(loop_->status().problems.front().field, HasSubstr("sizes"));
+    postgres_.execute("UPDATE public.feature_flags SET status = 'disabled'");
+    ASSERT_TRUE(eventually([&](const auto&) { return published("search") == Status::kDisabled; }));
+    const std::uint64_t polls = loop_->status().polls;
+    ASSERT_TRUE(eventually([&](const auto& s) { return s.polls > polls; }));
+    EXPECT_EQ(loop_->status().problems.size(), 1U) << "only the flag's row was read again";
+    postgres_.execute("UPDATE public.ab_test_experiments SET start_date = now()");
+    EXPECT_TRUE(eventually([](const auto& s) { return s.problems.empty(); }));
+}
+
 TEST_F(FlagLoopTest, KeepsNoMoreProblemsThanItMayAndCountsTheRest) {
     postgres_.execute(
         "INSERT INTO public.feature_flags (name, status, segments) SELECT 'flag.' || n, 'enabled', "

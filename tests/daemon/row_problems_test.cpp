@@ -75,10 +75,26 @@ TEST(RowProblemsTest, ProblemsOfExperimentsAreReplacedTogether) {
     const FlagProblem first = problem_of("a", "experiment \"x\"");
     const FlagProblem second = problem_of("b", "experiment \"y\"");
     Problems problems{problem_of("c", "name")};
-    replace_row_problems(problems, poll_with({first, second}));
-    replace_row_problems(problems, poll_with({second}));
-    replace_row_problems(problems, poll_with({second}));
+    const auto read_experiments = [&](Problems found) {
+        FlagChanges changes = poll_with(std::move(found));
+        changes.are_experiments_read = true;
+        replace_row_problems(problems, changes);
+    };
+    read_experiments({first, second});
+    read_experiments({second});
+    read_experiments({second});
     EXPECT_THAT(problems, ElementsAre(problem_of("c", "name"), second));
+    read_experiments({});
+    EXPECT_THAT(problems, ElementsAre(problem_of("c", "name")));
+}
+
+TEST(RowProblemsTest, AProblemOfAnExperimentOutlivesItsFlagsRow) {
+    const FlagProblem of_experiment = problem_of("a", "experiment \"x\"");
+    Problems problems{of_experiment, problem_of("a", "status")};
+    FlagChanges changes;
+    changes.changed.emplace_back().name = "a";
+    replace_row_problems(problems, changes);
+    EXPECT_THAT(problems, ElementsAre(of_experiment));
 }
 
 TEST(RowProblemsTest, AnEqualProblemIsThereOnce) {
