@@ -8,7 +8,6 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -19,6 +18,7 @@
 
 #include "cli/table.hpp"
 #include "cli/version.hpp"
+#include "shm/assertion.hpp"
 #include "shm/json_text.hpp"
 #include "shm/suggestion.hpp"
 #include "sync/flag_text.hpp"
@@ -63,7 +63,7 @@ Noun noun_named(const std::string& noun) {
         return {"Look into a host's durable queue of events",
                 {"burgee spool verify", "burgee spool dump -o json"}};
     }
-    assert(noun == "db");
+    BURGEE_ASSERT(noun == "db");
     return {"Prepare the database", {"burgee db migrate --dry-run", "burgee db migrate"}};
 }
 
@@ -85,7 +85,7 @@ private:
 
 Format format_named(const std::string& name) {
     const auto found = std::find(kFormatNames.begin(), kFormatNames.end(), name);
-    assert(found != kFormatNames.end());
+    BURGEE_ASSERT(found != kFormatNames.end());
     return static_cast<Format>(found - kFormatNames.begin());
 }
 
@@ -374,7 +374,7 @@ Invocation parse_arguments(const std::vector<std::string>& words, std::vector<Co
     } catch (const CLI::ParseError& error) {
         fail_usage(error, words, commands);
     }
-    assert(chosen != nullptr);
+    BURGEE_ASSERT(chosen != nullptr);
     invocation.options.format = format_named(format);
     invocation.run = chosen->run;
     return invocation;

@@ -1,9 +1,9 @@
 #include "cli/plan_matrix.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
+#include "shm/assertion.hpp"
 #include "shm/bucket_ranges.hpp"
 
 namespace burgee::cli {
@@ -186,12 +186,12 @@ void apply_layers(const LayerShares& layers, SideMatrix& joint) {
 
 SideMatrix::SideMatrix(std::vector<std::string> sides)
     : sides_(std::move(sides)), shares_(sides_.size() * sides_.size()) {
-    assert(!sides_.empty());
+    BURGEE_ASSERT(!sides_.empty());
 }
 
 std::size_t SideMatrix::side(const std::string& name) const {
     const auto found = std::find(sides_.begin() + 1, sides_.end(), name);
-    assert(found != sides_.end());
+    BURGEE_ASSERT(found != sides_.end());
     return static_cast<std::size_t>(found - sides_.begin());
 }
 

@@ -3,13 +3,13 @@
 // How things are shown, one or many, in each of the formats of -o: JSON, names, fields or columns.
 // Every noun brings its fields and its JSON; the frame around them is here.
 
-#include <cassert>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
+#include "shm/assertion.hpp"
 #include "shm/json_text.hpp"
 
 namespace burgee::cli {
@@ -74,7 +74,7 @@ void print_list(const Terminal& terminal, const std::vector<Row>& rows, const Li
     Table table(columns);
     for (const Row& row : rows) {
         std::vector<std::string> cells = view.cells(row);
-        assert(cells.size() == view.columns.size() + view.wide_columns.size());
+        BURGEE_ASSERT(cells.size() == view.columns.size() + view.wide_columns.size());
         cells.resize(columns.size());
         table.add_row(std::move(cells));
     }

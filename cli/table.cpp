@@ -3,8 +3,9 @@
 #include "cli/table.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
+
+#include "shm/assertion.hpp"
 
 namespace burgee::cli {
 namespace {
@@ -42,11 +43,11 @@ std::string printable(std::string_view text) {
 }
 
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
-    assert(!columns_.empty());
+    BURGEE_ASSERT(!columns_.empty());
 }
 
 void Table::add_row(std::vector<std::string> cells) {
-    assert(cells.size() == columns_.size());
+    BURGEE_ASSERT(cells.size() == columns_.size());
     for (std::string& cell : cells) {
         cell = cell.empty() ? "-" : printable(cell);
     }

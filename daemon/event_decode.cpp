@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <burgee/checksum.hpp>
 #include <burgee/event_view.hpp>
-#include <cassert>
 #include <string_view>
+
+#include "shm/assertion.hpp"
 
 namespace burgee::daemon {
 namespace {
@@ -64,7 +65,7 @@ std::optional<sync::MetricEvent> decode_event(std::uint64_t lsn, std::span<const
 }
 
 sync::EventChunk SpoolEventSource::read(std::uint64_t from_lsn, std::uint64_t end_lsn) {
-    assert(from_lsn < end_lsn);
+    BURGEE_ASSERT(from_lsn < end_lsn);
     events_.clear();
     const SpoolReadLimits limits{std::min(kPieceEventsMax, end_lsn - from_lsn), kPieceSizeMax};
     if (!spool_.read(from_lsn, limits, batch_)) {

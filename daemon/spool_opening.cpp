@@ -1,13 +1,13 @@
 #include "daemon/spool_opening.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <string>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
 #include "daemon/owned_directory.hpp"
+#include "shm/assertion.hpp"
 
 namespace burgee::daemon {
 namespace {
@@ -45,7 +45,7 @@ SpoolOpening::~SpoolOpening() {
 }
 
 void SpoolOpening::begin() {
-    assert(!thread_.joinable());
+    BURGEE_ASSERT(!thread_.joinable());
     thread_ = std::thread([this] {
         boost::asio::post(io_context_,
                           [this, outcome = attempt_()]() mutable { finish(std::move(outcome)); });

@@ -3,8 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
+
+#include "shm/assertion.hpp"
 
 namespace burgee::daemon {
 namespace {
@@ -51,7 +52,7 @@ Uploader::Uploader(Spool& spool, Counters& counters, UploaderOptions options)
       next_partitions_(Clock::now()),
       status_{false, false, cursor_lsn_, 0, ""},
       thread_([this] { run(); }) {
-    assert(options_.retry_min.count() > 0 && options_.retry_min <= options_.retry_max);
+    BURGEE_ASSERT(options_.retry_min.count() > 0 && options_.retry_min <= options_.retry_max);
 }
 
 Uploader::~Uploader() {

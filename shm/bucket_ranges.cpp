@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cmath>
 #include <cstddef>
+
+#include "shm/assertion.hpp"
 
 namespace burgee {
 namespace {
@@ -81,13 +82,13 @@ void xxh3_range_ends(std::span<const double> weights, std::span<std::uint32_t> e
         end += buckets[number];
         ends[number] = static_cast<std::uint32_t>(end);
     }
-    assert(end == kBucketCount);
+    BURGEE_ASSERT(end == kBucketCount);
 }
 
 }  // namespace
 
 std::uint32_t gate_end_of(double percentage, Bucketing bucketing) {
-    assert(percentage >= 0 && percentage <= 100);
+    BURGEE_ASSERT(percentage >= 0 && percentage <= 100);
     return bucketing == Bucketing::kLegacyMd5
                ? hundredths_below(percentage)
                : static_cast<std::uint32_t>(std::llround(percentage * 10'000.0));
@@ -95,8 +96,8 @@ std::uint32_t gate_end_of(double percentage, Bucketing bucketing) {
 
 void range_ends_of(std::span<const double> weights, Bucketing bucketing,
                    std::span<std::uint32_t> ends) {
-    assert(!weights.empty() && weights.size() <= kVariantCountMax);
-    assert(ends.size() == weights.size());
+    BURGEE_ASSERT(!weights.empty() && weights.size() <= kVariantCountMax);
+    BURGEE_ASSERT(ends.size() == weights.size());
     if (bucketing == Bucketing::kLegacyMd5) {
         legacy_range_ends(weights, ends);
     } else {

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cassert>
 #include <cmath>
 #include <tuple>
 #include <variant>
 
 #include <burgee/checksum.hpp>
 
+#include "shm/assertion.hpp"
 #include "shm/bucket_ranges.hpp"
 #include "shm/flag_limits.hpp"
 #include "shm/rule_program.hpp"
@@ -97,7 +97,7 @@ std::optional<FlagProblem> FlagCompiler::compile(const FlagDefinition& flag,
 void FlagCompiler::compile_record(const FlagDefinition& flag, std::uint64_t name_hash) {
     FlagRecord& record = out_.record;
     const TextRef name = out_.add_text(flag.name);
-    assert(name.offset == 0);
+    BURGEE_ASSERT(name.offset == 0);
     record.name_hash = name_hash;
     record.name_offset = name.offset;
     record.name_size = static_cast<std::uint16_t>(name.size);

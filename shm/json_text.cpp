@@ -1,10 +1,11 @@
 #include "shm/json_text.hpp"
 
 #include <array>
-#include <cassert>
 #include <charconv>
 #include <cmath>
 #include <utility>
+
+#include "shm/assertion.hpp"
 
 namespace burgee {
 namespace {
@@ -89,7 +90,7 @@ std::string json_number(double value) {
     }
     std::array<char, 32> digits{};
     const auto [end, error] = std::to_chars(digits.begin(), digits.end(), value);
-    assert(error == std::errc{});
+    BURGEE_ASSERT(error == std::errc{});
     return {digits.begin(), end};
 }
 
@@ -106,10 +107,10 @@ void JsonWriter::before_value() {
         return;
     }
     if (levels_.empty()) {
-        assert(text_.empty() && "one document, one value");
+        BURGEE_ASSERT(text_.empty() && "one document, one value");
         return;
     }
-    assert(levels_.back().close == ']' && "a member of an object needs a key");
+    BURGEE_ASSERT(levels_.back().close == ']' && "a member of an object needs a key");
     if (!std::exchange(levels_.back().is_empty, false)) {
         text_ += ',';
     }
@@ -123,7 +124,7 @@ void JsonWriter::open(char bracket, char close) {
 }
 
 void JsonWriter::close(char bracket) {
-    assert(!levels_.empty() && levels_.back().close == bracket && !has_key_);
+    BURGEE_ASSERT(!levels_.empty() && levels_.back().close == bracket && !has_key_);
     const bool is_empty = levels_.back().is_empty;
     levels_.pop_back();
     if (!is_empty) {
@@ -153,7 +154,7 @@ JsonWriter& JsonWriter::end_array() {
 }
 
 JsonWriter& JsonWriter::key(std::string_view name) {
-    assert(!levels_.empty() && levels_.back().close == '}' && !has_key_);
+    BURGEE_ASSERT(!levels_.empty() && levels_.back().close == '}' && !has_key_);
     if (!std::exchange(levels_.back().is_empty, false)) {
         text_ += ',';
     }
@@ -207,7 +208,7 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
 }
 
 std::string JsonWriter::take() {
-    assert(levels_.empty() && !has_key_);
+    BURGEE_ASSERT(levels_.empty() && !has_key_);
     return std::exchange(text_, {});
 }
 

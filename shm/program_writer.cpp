@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <tuple>
 #include <variant>
 
@@ -10,6 +9,7 @@
 #include <burgee/checksum.hpp>
 #include <burgee/text_match.hpp>
 
+#include "shm/assertion.hpp"
 #include "shm/flag_limits.hpp"
 #include "shm/json_text.hpp"
 #include "shm/regex_compiler.hpp"
@@ -148,7 +148,7 @@ void ProgramWriter::write(const Condition& condition, const ConditionPlace& plac
             write_all(condition, place, ways);
             break;
         case Condition::Kind::kNot:
-            assert(condition.children.size() == 1);
+            BURGEE_ASSERT(condition.children.size() == 1);
             write(condition.children.front(), {&place, "not"}, {ways.on_false, ways.on_true});
             break;
     }
@@ -226,7 +226,7 @@ ProgramWriter::Question ProgramWriter::question_of(const Condition& condition, O
     } else if (takes_number(operation)) {
         take_number(condition, question);
     } else if (operation != Operation::kExists) {
-        assert(condition.values.size() == 1);
+        BURGEE_ASSERT(condition.values.size() == 1);
         const TextRef text = parts_.add_text(condition.values.front());
         question.operand = std::uint64_t{text.size} << 32U | text.offset;
     }

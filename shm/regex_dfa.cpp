@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include <burgee/regex_match.hpp>
+
+#include "shm/assertion.hpp"
 
 namespace burgee {
 namespace {
@@ -215,7 +216,7 @@ bool SubsetConstruction::visit(std::uint16_t number, Place place, bool is_at_end
 }  // namespace
 
 boost::system::result<RegexDfa, std::string> build_regex_dfa(const RegexNfa& nfa) {
-    assert(nfa.class_count >= 1 && nfa.start < nfa.nodes.size());
+    BURGEE_ASSERT(nfa.class_count >= 1 && nfa.start < nfa.nodes.size());
     return SubsetConstruction(nfa).build();
 }
 

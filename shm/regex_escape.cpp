@@ -1,6 +1,6 @@
 #include "shm/regex_escape.hpp"
 
-#include <cassert>
+#include "shm/assertion.hpp"
 
 namespace burgee {
 namespace {
@@ -104,7 +104,7 @@ std::string refusal_of(char letter) {
 }  // namespace
 
 RegexEscape read_regex_escape(std::string_view text) {
-    assert(!text.empty() && text.front() == '\\');
+    BURGEE_ASSERT(!text.empty() && text.front() == '\\');
     if (text.size() < 2) {
         return refused("a backslash ends the pattern: write \\\\ for a backslash");
     }

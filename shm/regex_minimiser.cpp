@@ -1,12 +1,13 @@
 #include "shm/regex_minimiser.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <map>
 #include <numeric>
 #include <utility>
 
 #include <burgee/regex_match.hpp>
+
+#include "shm/assertion.hpp"
 
 namespace burgee {
 namespace {
@@ -205,7 +206,7 @@ void merge_classes(RegexDfa& dfa) {
 }  // namespace
 
 RegexDfa minimised(const RegexDfa& dfa) {
-    assert(dfa.state_count() >= kRegexFixedStateCount && dfa.start < dfa.state_count());
+    BURGEE_ASSERT(dfa.state_count() >= kRegexFixedStateCount && dfa.start < dfa.state_count());
     const Partition partition = equivalent_states(dfa);
     const std::vector<std::uint32_t> order = blocks_in_order(dfa, partition);
     std::vector<std::uint16_t> number_of(partition.block_count(), 0);

@@ -1,9 +1,10 @@
 #include "shm/regex_nfa.hpp"
 
-#include <cassert>
 #include <map>
 #include <tuple>
 #include <utility>
+
+#include "shm/assertion.hpp"
 
 namespace burgee {
 namespace {
@@ -161,7 +162,7 @@ void NfaBuilder::number_classes() {
     for (NfaEdge& edge : nfa_.edges) {
         edge.class_first = nfa_.class_of[edge.class_first];
         edge.class_last = nfa_.class_of[edge.class_last];
-        assert(edge.class_first <= edge.class_last);
+        BURGEE_ASSERT(edge.class_first <= edge.class_last);
     }
 }
 

@@ -1,13 +1,13 @@
 #include "shm/snapshot_builder.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <string_view>
 #include <tuple>
 #include <unordered_set>
 
 #include <burgee/checksum.hpp>
 
+#include "shm/assertion.hpp"
 #include "shm/json_text.hpp"
 #include "shm/rule_program.hpp"
 #include "shm/snapshot_assembly.hpp"
@@ -44,7 +44,7 @@ bool is_active_at(const ExperimentDefinition& experiment, std::int64_t now_unix_
 }  // namespace
 
 void SnapshotBuilder::begin_with(const SnapshotView& published) {
-    assert(flags_.size() == 0 && revision_ == 0 && "only a new builder begins");
+    BURGEE_ASSERT(flags_.size() == 0 && revision_ == 0 && "only a new builder begins");
     std::uint64_t room = kTakenSizeRatioMax * published.header().size_bytes;
     room -= segments_.begin_with(published, room);
     const auto is_there = [this](std::uint64_t segment) { return segments_.is_there(segment); };
@@ -273,7 +273,7 @@ void SnapshotBuilder::forget_expiry(std::uint64_t name_hash) {
 void SnapshotBuilder::expire_until(std::int64_t database_unix_ms) {
     while (!expiries_.empty() && expiries_.begin()->first <= database_unix_ms) {
         FlagTable::Slot* slot = flags_.find(expiries_.begin()->second);
-        assert(slot != nullptr && "a flag takes its expiry with it");
+        BURGEE_ASSERT(slot != nullptr && "a flag takes its expiry with it");
         mark_expired(slot->record);
         touched_.push_back(slot->record.name_hash);
         expiries_.erase(expiries_.begin());

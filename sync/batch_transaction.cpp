@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cmath>
 #include <iterator>
 #include <pqxx/pqxx>
 #include <pqxx/tablewriter>
 #include <span>
 
+#include "shm/assertion.hpp"
 #include "sync/metric_rows.hpp"
 #include "sync/mutations.hpp"
 
@@ -123,7 +123,7 @@ bool BatchTransaction::store(const MetricBatch& batch, EventSource& source, Writ
 
 bool BatchTransaction::store_poison(const MetricBatch& batch, EventSource& source,
                                     std::string_view reason, WriteReport& report) {
-    assert(batch.end_lsn - batch.first_lsn == 1);
+    BURGEE_ASSERT(batch.end_lsn - batch.first_lsn == 1);
     if (!advance_cursor(batch)) {
         return false;
     }
@@ -138,7 +138,7 @@ bool BatchTransaction::store_poison(const MetricBatch& batch, EventSource& sourc
 }
 
 bool BatchTransaction::advance_cursor(const MetricBatch& batch) {
-    assert(batch.first_lsn < batch.end_lsn);
+    BURGEE_ASSERT(batch.first_lsn < batch.end_lsn);
     const std::string spool = text_of(batch.spool_id);
     const std::string end = std::to_string(batch.end_lsn);
     if constexpr (kMutateNoCursorFence) {

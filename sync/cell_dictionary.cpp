@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <burgee/checksum.hpp>
-#include <cassert>
 #include <limits>
 #include <pqxx/pqxx>
 
+#include "shm/assertion.hpp"
 #include "shm/json_text.hpp"
 #include "sync/metric_rows.hpp"
 
@@ -14,8 +14,8 @@ namespace {
 
 // Experiments that can still get events: a client's clock may lag by at most seven days. One more
 // day is for hosts that were offline. Older ones are read when an event names them. An unknown date
-// is no bound; an infinite one is what the flag reader takes it for. Variants are those of the flag and those that ever had a cell, so that renaming one
-// does not orphan events under way.
+// is no bound; an infinite one is what the flag reader takes it for. Variants are those of the flag
+// and those that ever had a cell, so that renaming one does not orphan events under way.
 constexpr const char* kSelectExperiments =
     "SELECT e.id, coalesce((SELECT max(p.phase) FROM burgee.experiment_phases p"
     "                       WHERE p.experiment_id = e.id), 1),"
@@ -52,7 +52,7 @@ constexpr const char* kSelectCells =
 
 Uuid uuid_of(const pqxx::field& field) {
     const std::string_view text = field.c_str();
-    assert(text.size() == 36);
+    BURGEE_ASSERT(text.size() == 36);
     Uuid id{};
     std::size_t digit = 0;
     for (const char symbol : text) {
@@ -200,7 +200,7 @@ std::optional<CellDictionary::Place> CellDictionary::place(const MetricEvent& ev
         }
         // A chunk may run over kCellsMax before the batch ends; the table has room for four times
         // that.
-        assert(2 * cells_.size() < slots_.size());
+        BURGEE_ASSERT(2 * cells_.size() < slots_.size());
         Cell cell;
         cell.experiment = event.experiment;
         cell.phase = phase;
@@ -270,7 +270,7 @@ std::vector<std::uint32_t> CellDictionary::numbers(pqxx::transaction_base& trans
     std::vector<std::uint32_t> numbers;
     numbers.reserve(cells_.size());
     for (const Cell& cell : cells_) {
-        assert(!cell.is_used || cell.number != 0);
+        BURGEE_ASSERT(!cell.is_used || cell.number != 0);
         numbers.push_back(cell.number);
     }
     return numbers;

@@ -1,8 +1,9 @@
 #include "sync/flag_split.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
+
+#include "shm/assertion.hpp"
 
 namespace burgee::sync {
 namespace {
@@ -56,7 +57,7 @@ FlagSplit xxh3_split(const FlagDefinition& flag, double gate_percentage) {
 }
 
 FlagSplit split_at(const FlagDefinition& flag, double gate_percentage) {
-    assert(flag.status != Status::kAbTest || !flag.variants.empty());
+    BURGEE_ASSERT(flag.status != Status::kAbTest || !flag.variants.empty());
     return flag.bucketing == Bucketing::kLegacyMd5 ? legacy_split(flag, gate_percentage)
                                                    : xxh3_split(flag, gate_percentage);
 }
@@ -79,7 +80,7 @@ FlagSplit split_without_gate(const FlagDefinition& flag) {
 }
 
 double share_that_changes(const FlagSplit& before, const FlagSplit& after) {
-    assert(before.on.size() == after.on.size());
+    BURGEE_ASSERT(before.on.size() == after.on.size());
     double same = before.off * after.off;
     for (std::size_t side = 0; side < before.on.size(); ++side) {
         same += before.on[side] * after.on[side];

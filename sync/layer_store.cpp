@@ -1,8 +1,8 @@
 #include "sync/layer_store.hpp"
 
-#include <cassert>
 #include <cmath>
 
+#include "shm/assertion.hpp"
 #include "sync/flag_check.hpp"
 #include "sync/flag_queries.hpp"
 #include "sync/flag_text.hpp"
@@ -121,7 +121,7 @@ void require_slot_count(std::uint32_t slot_count) {
 }  // namespace
 
 std::uint32_t slots_of_percentage(double percentage) {
-    assert(percentage >= 0 && percentage <= 100);
+    BURGEE_ASSERT(percentage >= 0 && percentage <= 100);
     return static_cast<std::uint32_t>(std::lround(percentage * kLayerSlotCount / 100));
 }
 

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <burgee/checksum.hpp>
-#include <cassert>
 #include <cmath>
 #include <pqxx/pqxx>
 #include <set>
 #include <vector>
 
+#include "shm/assertion.hpp"
 #include "sync/experiment_store.hpp"
 #include "sync/metric_writer.hpp"
 #include "sync/migrations.hpp"
@@ -233,7 +233,7 @@ BackfillState fold_some(PgTransaction& open, WriterMemory& memory, std::uint64_t
 
 MetricBackfill::MetricBackfill(PgSession& session, BackfillOptions options)
     : session_(session), options_(options) {
-    assert(options_.rows_per_transaction > 0);
+    BURGEE_ASSERT(options_.rows_per_transaction > 0);
 }
 
 SyncResult<BackfillState> MetricBackfill::open() {

@@ -1,8 +1,9 @@
 #include "sync/metric_fold.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <limits>
+
+#include "shm/assertion.hpp"
 
 namespace burgee::sync {
 namespace {
@@ -59,7 +60,7 @@ void MetricFold::add(std::uint64_t unit, std::uint32_t cell, double value,
 }
 
 void MetricFold::grow() {
-    assert(slots_.size() < std::numeric_limits<std::uint32_t>::max() / 2);
+    BURGEE_ASSERT(slots_.size() < std::numeric_limits<std::uint32_t>::max() / 2);
     slots_.assign(slots_.size() * 2, 0);
     for (std::size_t index = 0; index < rows_.size(); ++index) {
         std::size_t slot = slot_of(rows_[index].unit, rows_[index].cell);
@@ -75,7 +76,7 @@ std::vector<std::uint32_t> MetricFold::finish(std::span<const std::uint32_t> num
     keys.reserve(rows_.size());
     for (std::size_t index = 0; index < rows_.size(); ++index) {
         FoldedRow& row = rows_[index];
-        assert(row.cell < numbers.size());
+        BURGEE_ASSERT(row.cell < numbers.size());
         row.cell = numbers[row.cell];
         keys.push_back({row.unit, row.cell, static_cast<std::uint32_t>(index)});
     }

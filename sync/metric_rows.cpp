@@ -3,10 +3,10 @@
 #include <array>
 #include <bit>
 #include <burgee/checksum.hpp>
-#include <cassert>
 #include <charconv>
 #include <cstring>
 
+#include "shm/assertion.hpp"
 #include "shm/json_text.hpp"
 
 namespace burgee::sync {
@@ -25,7 +25,7 @@ template <typename Number>
 void append_number(std::string& text, Number number) {
     std::array<char, 32> digits;  // a double's shortest form has at most 24 characters
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number);
-    assert(end.ec == std::errc{});
+    BURGEE_ASSERT(end.ec == std::errc{});
     text.append(digits.data(), end.ptr);
 }
 

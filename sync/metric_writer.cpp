@@ -1,10 +1,10 @@
 #include "sync/metric_writer.hpp"
 
-#include <cassert>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "shm/assertion.hpp"
 #include "sync/batch_transaction.hpp"
 #include "sync/mutations.hpp"
 
@@ -198,7 +198,7 @@ WriteReport MetricWriter::State::open_cursor(const Uuid& spool_id, std::uint64_t
 }
 
 WriteReport MetricWriter::State::write(const MetricBatch& batch, EventSource& source) {
-    assert(batch.first_lsn < batch.end_lsn);
+    BURGEE_ASSERT(batch.first_lsn < batch.end_lsn);
     WriteReport total;
     total.next_lsn = batch.first_lsn;
     believed_lsn_ = batch.first_lsn;

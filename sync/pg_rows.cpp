@@ -1,16 +1,16 @@
-#include <cassert>
 #include <charconv>
 #include <pqxx/pqxx>
 #include <stdexcept>
 
+#include "shm/assertion.hpp"
 #include "sync/pg_session.hpp"
 
 namespace burgee::sync {
 namespace {
 
 pqxx::field field_of(const pqxx::result& rows, std::size_t row, std::size_t column) {
-    assert(row < rows.size());
-    assert(column < rows.columns());
+    BURGEE_ASSERT(row < rows.size());
+    BURGEE_ASSERT(column < rows.columns());
     return rows[static_cast<pqxx::result::size_type>(row)]
                [static_cast<pqxx::row::size_type>(column)];
 }
@@ -23,7 +23,7 @@ pqxx::field field_of(const pqxx::result& rows, std::size_t row, std::size_t colu
 }  // namespace
 
 PgRows::PgRows(std::shared_ptr<const pqxx::result> rows) : rows_(std::move(rows)) {
-    assert(rows_);
+    BURGEE_ASSERT(rows_);
 }
 
 std::size_t PgRows::size() const {

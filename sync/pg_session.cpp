@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cassert>
 #include <mutex>
 #include <pqxx/pqxx>
 
