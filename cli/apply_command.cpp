@@ -9,7 +9,7 @@
 #include "cli/apply_view.hpp"
 #include "cli/command.hpp"
 #include "cli/database.hpp"
-#include "cli/publishing_faults.hpp"
+#include "cli/publishability.hpp"
 #include "cli/table.hpp"
 
 namespace burgee::cli {

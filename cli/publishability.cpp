@@ -71,11 +71,15 @@ FlagChanges read_publication(sync::PgSession& session) {
     return take(sync::FlagReader(session).poll());
 }
 
-std::vector<FlagProblem> publication_problems(const FlagChanges& changes) {
-    std::vector<FlagProblem> problems = changes.problems;
+std::vector<FlagProblem> publishing_faults(const FlagChanges& changes) {
     SnapshotBuilder builder;
     builder.apply(changes);
-    for (FlagProblem& problem : builder.problems()) {
+    return builder.problems();
+}
+
+std::vector<FlagProblem> publication_problems(const FlagChanges& changes) {
+    std::vector<FlagProblem> problems = changes.problems;
+    for (FlagProblem& problem : publishing_faults(changes)) {
         problem.flag = sync::shown_name(problem.flag);  // as the check names it
         problems.push_back(std::move(problem));
     }

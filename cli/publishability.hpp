@@ -15,6 +15,11 @@
 
 namespace burgee::cli {
 
+/// What only the whole set can tell: what the builder refuses or warns about among flags and
+/// segments that are good each by itself. Cost: that of a full build, some milliseconds for 10 000
+/// flags.
+std::vector<FlagProblem> publishing_faults(const FlagChanges& changes);
+
 /// What hosts refuse or warn about in a full set of flags and segments: what the check found (it is
 /// in `changes`), and what the builder finds. By flag, refusals first. Cost: about 2 microseconds a
 /// flag. Precondition: `changes.is_full`.

@@ -7,7 +7,7 @@
 #include <tuple>
 #include <variant>
 
-#include <burgee/checksum.hpp>
+#include <burgee/bucketing_seed.hpp>
 
 #include "shm/assertion.hpp"
 #include "shm/bucket_ranges.hpp"
@@ -16,13 +16,6 @@
 
 namespace burgee {
 namespace {
-
-std::uint64_t seed_of(std::string_view purpose, std::string_view salt) {
-    std::string text;
-    text.reserve(purpose.size() + 1 + salt.size());
-    text.append(purpose).append(1, '\0').append(salt);
-    return hash64(text);
-}
 
 std::uint64_t path_prefix_of(std::string_view path) {
     std::uint64_t prefix = 0;
@@ -101,8 +94,8 @@ void FlagCompiler::compile_record(const FlagDefinition& flag, std::uint64_t name
     record.name_hash = name_hash;
     record.name_offset = name.offset;
     record.name_size = static_cast<std::uint16_t>(name.size);
-    record.rollout_seed = seed_of("rollout", flag.salt);
-    record.variant_seed = seed_of("variant", flag.salt);
+    record.rollout_seed = seed(kPurposeRollout, flag.salt);
+    record.variant_seed = seed(kPurposeVariant, flag.salt);
     record.gate_end = gate_end_of(flag.rollout_percentage, flag.bucketing);
     record.status = static_cast<std::uint8_t>(flag.status);
     record.traits =
@@ -215,7 +208,7 @@ void FlagCompiler::compile_layer(const FlagDefinition& flag, TargetingRecord& ta
         return;
     }
     targeting.has_layer = 1;
-    targeting.layer_seed = seed_of("layer", flag.layer->name);
+    targeting.layer_seed = seed(kPurposeLayer, flag.layer->name);
     targeting.layer_name = out_.add_text(flag.layer->name);
     targeting.slots_count = static_cast<std::uint32_t>(flag.layer->slots.size());
     for (const SlotRange& range : flag.layer->slots) {

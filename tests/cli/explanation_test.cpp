@@ -16,6 +16,7 @@
 
 #include "cli/explanation_view.hpp"
 #include "sync/json_check.hpp"
+#include "tests/shm/conditions.hpp"
 #include "tests/shm/sample_flags.hpp"
 
 namespace burgee::cli {
@@ -26,29 +27,6 @@ using test::flag_of;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
-
-Condition asks(const std::string& attribute, Operator operation,
-               std::vector<std::string> values = {}) {
-    Condition condition;
-    condition.attribute = attribute;
-    condition.operation = operation;
-    condition.values = std::move(values);
-    return condition;
-}
-
-template <typename Number>
-Condition asks_number(const std::string& attribute, Operator operation, Number number) {
-    Condition condition = asks(attribute, operation);
-    condition.number = number;
-    return condition;
-}
-
-Condition asks_segment(const std::string& name) {
-    Condition condition;
-    condition.kind = Condition::Kind::kSegment;
-    condition.segment = name;
-    return condition;
-}
 
 class ExplanationTest : public testing::Test {
 protected:
@@ -86,10 +64,13 @@ std::string row_of(const std::string& text, const std::string& first) {
 
 TEST_F(ExplanationTest, TellsEachConstraintToItsAudienceOrRule) {
     FlagDefinition flag = flag_of("search", Status::kGradualRollout, 50);
-    flag.audience = {asks("plan", Operator::kIn, {"pro", "team", "free"})};
-    flag.rules = {{"staff", {asks("email", Operator::kStrEndsWith, {"@x.org"})}, true},
-                  {"", {asks_number("age", Operator::kNumGte, std::int64_t{18})}, false},
-                  {"old app", {asks("app", Operator::kSemverLt, {"2.0.0"})}, ServeRollout{12.5}}};
+    flag.audience = {test::constraint_on("plan", Operator::kIn, {"pro", "team", "free"})};
+    flag.rules = {
+        {"staff", {test::constraint_on("email", Operator::kStrEndsWith, {"@x.org"})}, true},
+        {"", {test::number_on("age", Operator::kNumGte, std::int64_t{18})}, false},
+        {"old app",
+         {test::constraint_on("app", Operator::kSemverLt, {"2.0.0"})},
+         ServeRollout{12.5}}};
     publish(flag);
     const Context context{{"user_id", "u1"}, {"plan", "pro"}, {"age", 17}, {"app", "1.9.0"}};
     const Explanation found = explained("search", context);
@@ -120,13 +101,13 @@ TEST_F(ExplanationTest, TellsEachConstraintToItsAudienceOrRule) {
 
 TEST_F(ExplanationTest, MarksWhatHasAWrongTypeAndWhatIsInverted) {
     FlagDefinition flag = flag_of("marks", Status::kGradualRollout, 50);
-    Condition inverted = asks("city", Operator::kStrContains, {"burg"});
+    Condition inverted = test::constraint_on("city", Operator::kStrContains, {"burg"});
     inverted.is_inverted = true;
     inverted.is_case_insensitive = true;
-    Condition date = asks("since", Operator::kDateAfter);
+    Condition date = test::constraint_on("since", Operator::kDateAfter);
     date.number = std::int64_t{1'700'000'000'123};
-    flag.audience = {inverted, asks("country", Operator::kNotIn, {"nl"}),
-                     asks_number("age", Operator::kNumLt, 0.5)};
+    flag.audience = {inverted, test::constraint_on("country", Operator::kNotIn, {"nl"}),
+                     test::number_on("age", Operator::kNumLt, 0.5)};
     flag.rules = {{"", {date}, true}};
     publish(flag);
     const Context context{{"user_id", "u1"}, {"country", "de"}, {"age", 0}, {"since", true}};
@@ -151,10 +132,13 @@ TEST_F(ExplanationTest, MarksWhatHasAWrongTypeAndWhatIsInverted) {
 }
 
 TEST_F(ExplanationTest, ShowsWhatASegmentAskedBelowIt) {
-    add_segment("staff", {asks("email", Operator::kStrEndsWith, {"@x.org"})});
-    add_segment("beta", {asks_segment("staff"), asks("opted", Operator::kExists)});
+    add_segment("staff", {test::constraint_on("email", Operator::kStrEndsWith, {"@x.org"})});
+    add_segment("beta",
+                {test::named_segment("staff"), test::constraint_on("opted", Operator::kExists)});
     FlagDefinition flag = flag_of("search", Status::kEnabled);
-    flag.rules = {{"beta", {asks_segment("beta"), asks("plan", Operator::kExists)}, true}};
+    flag.rules = {{"beta",
+                   {test::named_segment("beta"), test::constraint_on("plan", Operator::kExists)},
+                   true}};
     publish(flag);
     const Context context{{"user_id", "u1"}, {"email", "a@x.org"}, {"opted", true}};
     const Explanation found = explained("search", context);
@@ -223,7 +207,7 @@ TEST_F(ExplanationTest, SaysInWhichExperimentTheUnitTakesPart) {
 
 TEST_F(ExplanationTest, ShowsNoControlCharacters) {
     FlagDefinition flag = flag_of("search", Status::kEnabled);
-    flag.rules = {{"a\x1b[2Jb", {asks("plan\n", Operator::kIn, {"x\x1b"})}, true}};
+    flag.rules = {{"a\x1b[2Jb", {test::constraint_on("plan\n", Operator::kIn, {"x\x1b"})}, true}};
     publish(flag);
     const Context context{{"plan\n", "\x1b[1m"}};
     const std::string text = explanation_text(explained("search", context));
@@ -233,10 +217,11 @@ TEST_F(ExplanationTest, ShowsNoControlCharacters) {
 TEST_F(ExplanationTest, StaysReadableForTwentyRules) {
     FlagDefinition flag = flag_of("search", Status::kEnabled);
     for (int number = 0; number < 20; ++number) {
-        flag.rules.push_back({"rule " + std::to_string(number),
-                              {asks("city", Operator::kIn, {"c" + std::to_string(number)}),
-                               asks("plan", Operator::kExists)},
-                              true});
+        flag.rules.push_back(
+            {"rule " + std::to_string(number),
+             {test::constraint_on("city", Operator::kIn, {"c" + std::to_string(number)}),
+              test::constraint_on("plan", Operator::kExists)},
+             true});
     }
     publish(flag);
     const Context context{{"user_id", "u1"}, {"city", "c19"}, {"plan", "pro"}};
@@ -251,12 +236,13 @@ TEST_F(ExplanationTest, StaysReadableForTwentyRules) {
 TEST_F(ExplanationTest, KeepsABoundedNumberOfQuestions) {
     std::vector<Condition> many;
     for (int number = 0; number < 30'000; ++number) {
-        many.push_back(asks("plan", Operator::kExists));
+        many.push_back(test::constraint_on("plan", Operator::kExists));
     }
     add_segment("many", many);
-    add_segment("twice", {asks_segment("many"), asks_segment("many"), asks_segment("many")});
+    add_segment("twice", {test::named_segment("many"), test::named_segment("many"),
+                          test::named_segment("many")});
     FlagDefinition flag = flag_of("search", Status::kEnabled);
-    flag.audience = {asks_segment("twice"), asks_segment("twice")};
+    flag.audience = {test::named_segment("twice"), test::named_segment("twice")};
     publish(flag);
     const Explanation found = explained("search", Context{{"plan", "pro"}});
     EXPECT_EQ(found.question_count, 180'008U);
@@ -267,10 +253,11 @@ TEST_F(ExplanationTest, KeepsABoundedNumberOfQuestions) {
 }
 
 TEST_F(ExplanationTest, SurvivesEverySpoiledByte) {
-    add_segment("staff", {asks("email", Operator::kStrEndsWith, {"@x.org"})});
+    add_segment("staff", {test::constraint_on("email", Operator::kStrEndsWith, {"@x.org"})});
     FlagDefinition flag = ab_test_of("models", 50);
-    flag.audience = {asks_segment("staff"), asks("plan", Operator::kIn, {"a", "b", "c"})};
-    flag.rules = {{"r", {asks_number("age", Operator::kNumGte, 1.5)}, ServeVariant{"control"}}};
+    flag.audience = {test::named_segment("staff"),
+                     test::constraint_on("plan", Operator::kIn, {"a", "b", "c"})};
+    flag.rules = {{"r", {test::number_on("age", Operator::kNumGte, 1.5)}, ServeVariant{"control"}}};
     flag.layer = LayerMembership{"checkout", {{0, 9999}}};
     publish(flag);
     publish(flag_of("base", Status::kEnabled));

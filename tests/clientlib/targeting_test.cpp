@@ -7,51 +7,13 @@
 #include <burgee/reason.hpp>
 
 #include "tests/clientlib/published_directory.hpp"
+#include "tests/shm/conditions.hpp"
 
 namespace burgee::test {
 namespace {
 
-Condition constraint(const std::string& attribute, Operator operation,
-                     std::vector<std::string> values = {}) {
-    Condition condition;
-    condition.attribute = attribute;
-    condition.operation = operation;
-    condition.values = std::move(values);
-    return condition;
-}
-
-template <typename Number>
-Condition numeric(const std::string& attribute, Operator operation, Number number) {
-    Condition condition = constraint(attribute, operation);
-    condition.number = number;
-    return condition;
-}
-
-Condition group(Condition::Kind kind, std::vector<Condition> children) {
-    Condition condition;
-    condition.kind = kind;
-    condition.children = std::move(children);
-    return condition;
-}
-
-Condition segment(const std::string& name) {
-    Condition condition;
-    condition.kind = Condition::Kind::kSegment;
-    condition.segment = name;
-    return condition;
-}
-
-Condition negated(Condition condition) {
-    return group(Condition::Kind::kNot, {std::move(condition)});
-}
-
-Condition inverted(Condition condition) {
-    condition.is_inverted = true;
-    return condition;
-}
-
-const Condition kIsPro = constraint("plan", Operator::kIn, {"pro"});
-const Condition kIsAdult = numeric("age", Operator::kNumGte, std::int64_t{18});
+const Condition kIsPro = constraint_on("plan", Operator::kIn, {"pro"});
+const Condition kIsAdult = number_on("age", Operator::kNumGte, std::int64_t{18});
 
 /// Counts what a traced evaluation hands over.
 struct CountSteps {
@@ -142,55 +104,58 @@ TEST_F(TargetingTest, AudienceMustHoldAsAWhole) {
 
 TEST_F(TargetingTest, MissingAndMistypedAreFalseAndNegationIsPlain) {
     const Context nobody;
-    for (const Condition& condition : {kIsPro, kIsAdult, constraint("plan", Operator::kExists),
-                                       constraint("plan", Operator::kStrContains, {"p"}),
-                                       constraint("plan", Operator::kRegex, {"p"}),
-                                       numeric("seen", Operator::kDateAfter, std::int64_t{0}),
-                                       constraint("app", Operator::kSemverGte, {"1.0.0"})}) {
+    for (const Condition& condition : {kIsPro, kIsAdult, constraint_on("plan", Operator::kExists),
+                                       constraint_on("plan", Operator::kStrContains, {"p"}),
+                                       constraint_on("plan", Operator::kRegex, {"p"}),
+                                       number_on("seen", Operator::kDateAfter, std::int64_t{0}),
+                                       constraint_on("app", Operator::kSemverGte, {"1.0.0"})}) {
         EXPECT_FALSE(holds(condition, nobody));
-        EXPECT_TRUE(holds(inverted(condition), nobody));
-        EXPECT_TRUE(holds(negated(condition), nobody));
-        EXPECT_FALSE(holds(negated(inverted(condition)), nobody));
+        EXPECT_TRUE(holds(inverse_of(condition), nobody));
+        EXPECT_TRUE(holds(negation_of(condition), nobody));
+        EXPECT_FALSE(holds(negation_of(inverse_of(condition)), nobody));
     }
-    EXPECT_TRUE(holds(constraint("plan", Operator::kNotIn, {"pro"}), nobody));
-    EXPECT_FALSE(holds(inverted(constraint("plan", Operator::kNotIn, {"pro"})), nobody));
-    EXPECT_TRUE(holds(constraint("plan", Operator::kNotIn, {"pro", "team"}), {{"plan", "free"}}));
-    EXPECT_FALSE(holds(constraint("plan", Operator::kNotIn, {"pro", "team"}), {{"plan", "team"}}));
+    EXPECT_TRUE(holds(constraint_on("plan", Operator::kNotIn, {"pro"}), nobody));
+    EXPECT_FALSE(holds(inverse_of(constraint_on("plan", Operator::kNotIn, {"pro"})), nobody));
+    EXPECT_TRUE(
+        holds(constraint_on("plan", Operator::kNotIn, {"pro", "team"}), {{"plan", "free"}}));
+    EXPECT_FALSE(
+        holds(constraint_on("plan", Operator::kNotIn, {"pro", "team"}), {{"plan", "team"}}));
 }
 
 TEST_F(TargetingTest, AnyAllAndNotNest) {
-    const Condition either = group(Condition::Kind::kAny, {kIsPro, kIsAdult});
+    const Condition either = group_of(Condition::Kind::kAny, {kIsPro, kIsAdult});
     EXPECT_TRUE(holds(either, {{"age", 18}}));
     EXPECT_TRUE(holds(either, {{"plan", "pro"}}));
     EXPECT_FALSE(holds(either, {{"plan", "free"}, {"age", 1}}));
-    EXPECT_FALSE(holds(negated(either), {{"age", 18}}));
-    EXPECT_TRUE(holds(group(Condition::Kind::kAll, {negated(kIsPro), either}), {{"age", 18}}));
-    EXPECT_TRUE(holds(group(Condition::Kind::kAll, {}), {}));
-    EXPECT_FALSE(holds(group(Condition::Kind::kAny, {}), {}));
-    EXPECT_TRUE(holds(negated(group(Condition::Kind::kAny, {})), {}));
+    EXPECT_FALSE(holds(negation_of(either), {{"age", 18}}));
+    EXPECT_TRUE(
+        holds(group_of(Condition::Kind::kAll, {negation_of(kIsPro), either}), {{"age", 18}}));
+    EXPECT_TRUE(holds(group_of(Condition::Kind::kAll, {}), {}));
+    EXPECT_FALSE(holds(group_of(Condition::Kind::kAny, {}), {}));
+    EXPECT_TRUE(holds(negation_of(group_of(Condition::Kind::kAny, {})), {}));
 }
 
 TEST_F(TargetingTest, TextsOfEachKind) {
     using Op = Operator;
     const Context context{{"s", "Hello World"}, {"n", 42}, {"t", true}, {"d", 1.5}};
-    EXPECT_TRUE(holds(constraint("n", Op::kIn, {"42"}), context));
-    EXPECT_TRUE(holds(constraint("n", Op::kIn, {"41", "42"}), context));
-    EXPECT_TRUE(holds(constraint("t", Op::kIn, {"true"}), context));
-    EXPECT_FALSE(holds(constraint("d", Op::kIn, {"1.5"}), context));
-    EXPECT_TRUE(holds(constraint("s", Op::kStrContains, {"nope", "o W"}), context));
-    EXPECT_FALSE(holds(inverted(constraint("s", Op::kStrContains, {"nope", "o W"})), context));
-    EXPECT_TRUE(holds(inverted(constraint("s", Op::kStrContains, {"nope", "no"})), context));
-    EXPECT_TRUE(holds(constraint("s", Op::kStrStartsWith, {"Hello"}), context));
-    EXPECT_FALSE(holds(constraint("s", Op::kStrStartsWith, {"hello"}), context));
-    EXPECT_TRUE(holds(constraint("s", Op::kStrEndsWith, {"World"}), context));
-    Condition folded = constraint("s", Op::kStrEndsWith, {"world"});
+    EXPECT_TRUE(holds(constraint_on("n", Op::kIn, {"42"}), context));
+    EXPECT_TRUE(holds(constraint_on("n", Op::kIn, {"41", "42"}), context));
+    EXPECT_TRUE(holds(constraint_on("t", Op::kIn, {"true"}), context));
+    EXPECT_FALSE(holds(constraint_on("d", Op::kIn, {"1.5"}), context));
+    EXPECT_TRUE(holds(constraint_on("s", Op::kStrContains, {"nope", "o W"}), context));
+    EXPECT_FALSE(holds(inverse_of(constraint_on("s", Op::kStrContains, {"nope", "o W"})), context));
+    EXPECT_TRUE(holds(inverse_of(constraint_on("s", Op::kStrContains, {"nope", "no"})), context));
+    EXPECT_TRUE(holds(constraint_on("s", Op::kStrStartsWith, {"Hello"}), context));
+    EXPECT_FALSE(holds(constraint_on("s", Op::kStrStartsWith, {"hello"}), context));
+    EXPECT_TRUE(holds(constraint_on("s", Op::kStrEndsWith, {"World"}), context));
+    Condition folded = constraint_on("s", Op::kStrEndsWith, {"world"});
     folded.is_case_insensitive = true;
     EXPECT_TRUE(holds(folded, context));
-    folded = constraint("s", Op::kIn, {"hello world", "x"});
+    folded = constraint_on("s", Op::kIn, {"hello world", "x"});
     folded.is_case_insensitive = true;
     EXPECT_TRUE(holds(folded, context));
-    EXPECT_TRUE(holds(constraint("s", Op::kRegex, {"^[A-Z]\\w+ W"}), context));
-    EXPECT_FALSE(holds(constraint("n", Op::kStrContains, {"4"}), context));
+    EXPECT_TRUE(holds(constraint_on("s", Op::kRegex, {"^[A-Z]\\w+ W"}), context));
+    EXPECT_FALSE(holds(constraint_on("n", Op::kStrContains, {"4"}), context));
 }
 
 TEST_F(TargetingTest, OneLargeListServesEveryValue) {
@@ -199,7 +164,7 @@ TEST_F(TargetingTest, OneLargeListServesEveryValue) {
         ids.push_back("user-" + std::to_string(id));
     }
     FlagDefinition flag = flag_of("f", Status::kEnabled);
-    flag.audience = {constraint("user_id", Operator::kIn, ids)};
+    flag.audience = {constraint_on("user_id", Operator::kIn, ids)};
     publish({flag});
     for (int id = 0; id < 200'000; id += 7) {
         const std::string text = "user-" + std::to_string(id);
@@ -210,9 +175,9 @@ TEST_F(TargetingTest, OneLargeListServesEveryValue) {
 
 TEST_F(TargetingTest, TheFirstMatchingRuleServes) {
     FlagDefinition flag = flag_of("f", Status::kGradualRollout, 0);
-    flag.rules = {{"minors", {inverted(kIsAdult)}, false},
+    flag.rules = {{"minors", {inverse_of(kIsAdult)}, false},
                   {"pros", {kIsPro}, true},
-                  {"half", {constraint("plan", Operator::kExists)}, ServeRollout{50}}};
+                  {"half", {constraint_on("plan", Operator::kExists)}, ServeRollout{50}}};
     publish({flag});
     expect("f", {{"plan", "pro"}}, false, Reason::kRuleMatch);
     expect("f", {{"plan", "pro"}, {"age", 30}}, true, Reason::kRuleMatch);
@@ -229,7 +194,7 @@ TEST_F(TargetingTest, TheFirstMatchingRuleServes) {
 TEST_F(TargetingTest, ARulesVariantIsByHandAndItsRolloutIsNot) {
     FlagDefinition flag = ab_test_of("f", 0);
     flag.rules = {
-        {"staff", {constraint("role", Operator::kIn, {"staff"})}, ServeVariant{"treatment"}},
+        {"staff", {constraint_on("role", Operator::kIn, {"staff"})}, ServeVariant{"treatment"}},
         {"pros", {kIsPro}, true},
         {"rest", {}, ServeRollout{100}}};
     publish({flag});
@@ -262,11 +227,12 @@ TEST_F(TargetingTest, IncludeSkipsAudienceAndExcludeBeatsBoth) {
 
 TEST_F(TargetingTest, SegmentsAreAskedByNameAndNest) {
     FlagDefinition flag = flag_of("f", Status::kEnabled);
-    flag.audience = {segment("paying adults")};
+    flag.audience = {named_segment("paying adults")};
     FlagDefinition other = flag_of("g", Status::kEnabled);
-    other.audience = {negated(segment("paying"))};
-    publish({flag, other}, {{"paying adults", 1, {segment("paying"), kIsAdult}},
-                            {"paying", 1, {constraint("plan", Operator::kIn, {"pro", "team"})}}});
+    other.audience = {negation_of(named_segment("paying"))};
+    publish({flag, other},
+            {{"paying adults", 1, {named_segment("paying"), kIsAdult}},
+             {"paying", 1, {constraint_on("plan", Operator::kIn, {"pro", "team"})}}});
     EXPECT_EQ(problems_, std::vector<FlagProblem>{});
     expect("f", {{"plan", "team"}, {"age", 20}}, true, Reason::kStatic);
     EXPECT_EQ(trace_.constraints, 4);  // two questions and the two segments they belong to
@@ -339,12 +305,12 @@ TEST_F(TargetingTest, LayersShareUnitsOutWithoutOverlap) {
 TEST_F(TargetingTest, NumbersCompareLosslessly) {
     constexpr std::int64_t kBig = (std::int64_t{1} << 53) + 1;
     const Context context{{"n", kBig}, {"u", UINT64_MAX}, {"d", 0.1}};
-    EXPECT_FALSE(holds(numeric("n", Operator::kNumEq, 9007199254740992.0), context));
-    EXPECT_TRUE(holds(numeric("n", Operator::kNumGt, 9007199254740992.0), context));
-    EXPECT_TRUE(holds(numeric("u", Operator::kNumEq, UINT64_MAX), context));
-    EXPECT_TRUE(holds(numeric("u", Operator::kNumLt, 18446744073709551616.0), context));
-    EXPECT_TRUE(holds(numeric("d", Operator::kNumLte, 0.1), context));
-    EXPECT_FALSE(holds(numeric("d", Operator::kNumLt, 0.1), context));
+    EXPECT_FALSE(holds(number_on("n", Operator::kNumEq, 9007199254740992.0), context));
+    EXPECT_TRUE(holds(number_on("n", Operator::kNumGt, 9007199254740992.0), context));
+    EXPECT_TRUE(holds(number_on("u", Operator::kNumEq, UINT64_MAX), context));
+    EXPECT_TRUE(holds(number_on("u", Operator::kNumLt, 18446744073709551616.0), context));
+    EXPECT_TRUE(holds(number_on("d", Operator::kNumLte, 0.1), context));
+    EXPECT_FALSE(holds(number_on("d", Operator::kNumLt, 0.1), context));
 }
 
 }  // namespace

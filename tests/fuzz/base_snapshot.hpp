@@ -4,56 +4,18 @@
 // every status, path, operation and kind of record. Frozen: the meaning of an old input depends on
 // it. Add flags only together with new kinds of record.
 
+#include "tests/shm/conditions.hpp"
 #include "tests/shm/sample_flags.hpp"
 
 namespace burgee::fuzz {
 
-inline Condition constraint(const std::string& attribute, Operator operation,
-                            std::vector<std::string> values = {}) {
-    Condition condition;
-    condition.attribute = attribute;
-    condition.operation = operation;
-    condition.values = std::move(values);
-    return condition;
-}
-
-template <typename Number>
-Condition numeric(const std::string& attribute, Operator operation, Number number) {
-    Condition condition = constraint(attribute, operation);
-    condition.number = number;
-    return condition;
-}
-
-inline Condition segment(const std::string& name) {
-    Condition condition;
-    condition.kind = Condition::Kind::kSegment;
-    condition.segment = name;
-    return condition;
-}
-
-inline Condition group(Condition::Kind kind, std::vector<Condition> children) {
-    Condition condition;
-    condition.kind = kind;
-    condition.children = std::move(children);
-    return condition;
-}
-
-inline Condition any_case(Condition condition) {
-    condition.is_case_insensitive = true;
-    return condition;
-}
-
-inline Condition inverted(Condition condition) {
-    condition.is_inverted = true;
-    return condition;
-}
-
 inline std::vector<SegmentDefinition> base_segments() {
-    return {{"pro", 1, {constraint("plan", Operator::kIn, {"pro", "enterprise"})}},
+    return {{"pro", 1, {test::constraint_on("plan", Operator::kIn, {"pro", "enterprise"})}},
             {"staff",
              1,
-             {any_case(constraint("email", Operator::kStrEndsWith, {"@example.com"})),
-              segment("pro")}}};
+             {test::without_case(
+                  test::constraint_on("email", Operator::kStrEndsWith, {"@example.com"})),
+              test::named_segment("pro")}}};
 }
 
 inline FlagDefinition flag_with_rules(const std::string& name, Status status,
@@ -69,30 +31,36 @@ inline std::vector<Rule> rules_of_every_kind() {
     using enum Operator;
     return {
         {"text",
-         {any_case(constraint("plan", kIn, {"a", "b", "c"})),
-          constraint("plan", kNotIn, {"x", "y", "z"}),
-          any_case(constraint("email", kStrContains, {"EXAMPLE"})),
-          constraint("email", kStrStartsWith, {"anna", "berta"})},
+         {test::without_case(test::constraint_on("plan", kIn, {"a", "b", "c"})),
+          test::constraint_on("plan", kNotIn, {"x", "y", "z"}),
+          test::without_case(test::constraint_on("email", kStrContains, {"EXAMPLE"})),
+          test::constraint_on("email", kStrStartsWith, {"anna", "berta"})},
          ServeRollout{12.5}},
-        {"", {constraint("email", kRegex, {"^a+@(x|y)"})}, true},
+        {"", {test::constraint_on("email", kRegex, {"^a+@(x|y)"})}, true},
         {"numbers",
-         {numeric("age", kNumEq, std::int64_t{-3}), numeric("age", kNumGt, std::uint64_t{1} << 63U),
-          numeric("age", kNumGte, 0.5), inverted(numeric("age", kNumLt, std::int64_t{9}))},
+         {test::number_on("age", kNumEq, std::int64_t{-3}),
+          test::number_on("age", kNumGt, std::uint64_t{1} << 63U),
+          test::number_on("age", kNumGte, 0.5),
+          test::inverse_of(test::number_on("age", kNumLt, std::int64_t{9}))},
          false},
         {"more numbers",
-         {group(Condition::Kind::kAny,
-                {numeric("age", kNumLte, 1e300), numeric("since", kDateAfter, std::int64_t{0}),
-                 numeric("since", kDateBefore, test::kNow)})},
+         {test::group_of(Condition::Kind::kAny,
+                         {test::number_on("age", kNumLte, 1e300),
+                          test::number_on("since", kDateAfter, std::int64_t{0}),
+                          test::number_on("since", kDateBefore, test::kNow)})},
          ServeRollout{50}},
         {"versions",
-         {constraint("version", kSemverEq, {"1.2.3"}), constraint("version", kSemverGt, {"1.0.0"}),
-          constraint("version", kSemverGte, {"1.0.0-rc.1+b"}),
-          constraint("version", kSemverLt, {"2.0.0"}),
-          constraint("version", kSemverLte, {"2.0.0"})},
+         {test::constraint_on("version", kSemverEq, {"1.2.3"}),
+          test::constraint_on("version", kSemverGt, {"1.0.0"}),
+          test::constraint_on("version", kSemverGte, {"1.0.0-rc.1+b"}),
+          test::constraint_on("version", kSemverLt, {"2.0.0"}),
+          test::constraint_on("version", kSemverLte, {"2.0.0"})},
          true},
         {"groups",
-         {group(Condition::Kind::kNot,
-                {group(Condition::Kind::kAll, {segment("staff"), constraint("plan", kExists)})})},
+         {test::group_of(
+             Condition::Kind::kNot,
+             {test::group_of(Condition::Kind::kAll, {test::named_segment("staff"),
+                                                     test::constraint_on("plan", kExists)})})},
          false},
     };
 }
@@ -110,10 +78,11 @@ inline FlagChanges base_changes() {
                               {"not.there", true}};
     FlagDefinition served =
         flag_with_rules("rules.served", Status::kAbTest,
-                        {{"by hand", {segment("staff")}, ServeVariant{"treatment"}}});
-    served.audience = {segment("pro"),
-                       group(Condition::Kind::kAny,
-                             {constraint("is_staff", Operator::kExists), segment("staff")})};
+                        {{"by hand", {test::named_segment("staff")}, ServeVariant{"treatment"}}});
+    served.audience = {
+        test::named_segment("pro"),
+        test::group_of(Condition::Kind::kAny, {test::constraint_on("is_staff", Operator::kExists),
+                                               test::named_segment("staff")})};
     changes.changed.push_back(layered);
     changes.changed.push_back(requiring);
     changes.changed.push_back(served);

@@ -4,6 +4,7 @@
 // every language (tests/golden/bucketing.json holds the vectors). The daemon computes seeds with
 // it, the client buckets; a change here moves users between variants and is therefore forbidden.
 
+#include <burgee/bucketing_seed.hpp>
 #include <burgee/checksum.hpp>
 #include <burgee/md5.hpp>
 #include <burgee/snapshot_layout.hpp>
@@ -15,21 +16,8 @@
 
 namespace burgee {
 
-/// Purposes a flag draws for. Each has a seed of its own, so that the draws are independent.
-inline constexpr std::string_view kPurposeRollout = "rollout";
-inline constexpr std::string_view kPurposeVariant = "variant";
-inline constexpr std::string_view kPurposeLayer = "layer";
-
 /// Who a legacy_md5 flag buckets when the context has no unit, as the Python system did.
 inline constexpr std::string_view kLegacyAnonymous = "anonymous";
-
-/// XXH3-64 of purpose, a zero byte and the salt: the seed of hash64(unit, seed).
-/// Cost: a copy of the text; for the daemon and the tools, a check reads it from the flag's record.
-inline std::uint64_t seed(std::string_view purpose, std::string_view salt) {
-    std::string text(purpose);
-    text.append(1, '\0').append(salt);
-    return hash64(text);
-}
 
 /// The bucket, 0 .. kBucketCount - 1, of a 64-bit hash: its share of the range, by multiplication,
 /// because a remainder would favour the low buckets.

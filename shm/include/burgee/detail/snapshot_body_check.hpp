@@ -197,8 +197,8 @@ private:
         }
         for (std::uint64_t number = 0; number < view_.targeting_count_; ++number) {
             const TargetingRecord& targeting = view_.targeting_[number];
-            if (!is_set_sound(targeting.include_first, targeting.include_count) ||
-                !is_set_sound(targeting.exclude_first, targeting.exclude_count) ||
+            if (!targeting_check.is_set_sound(targeting.include_first, targeting.include_count) ||
+                !targeting_check.is_set_sound(targeting.exclude_first, targeting.exclude_count) ||
                 !has_elements(view_.text_ref_count_, targeting.bucket_by_first,
                               targeting.bucket_by_count) ||
                 targeting.bucket_by_count > kBucketByCountMax ||
@@ -213,18 +213,6 @@ private:
             }
         }
         return ViewError::kNone;
-    }
-
-    bool is_set_sound(std::uint64_t first, std::uint64_t count) const noexcept {
-        if (!has_elements(view_.set_entry_count_, first, count)) {
-            return false;
-        }
-        for (std::uint64_t number = 1; number < count; ++number) {
-            if (view_.sets_[first + number - 1] >= view_.sets_[first + number]) {
-                return false;
-            }
-        }
-        return true;
     }
 
     const SnapshotView& view_;

@@ -41,6 +41,19 @@ public:
         return true;
     }
 
+    /// Whether these entries are inside, and ascend.
+    bool is_set_sound(std::uint64_t first, std::uint64_t count) const noexcept {
+        if (first > view_.set_entry_count_ || count > view_.set_entry_count_ - first) {
+            return false;
+        }
+        for (std::uint64_t number = 1; number < count; ++number) {
+            if (view_.sets_[first + number - 1] >= view_.sets_[first + number]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
 private:
     bool has_text(TextRef ref) const noexcept {
         return ref.offset <= view_.strings_size_ && ref.size <= view_.strings_size_ - ref.offset;
@@ -184,18 +197,6 @@ private:
         }
         sound_table_ = step.operand;
         sound_table_size_ = step.count;
-        return true;
-    }
-
-    bool is_set_sound(std::uint64_t first, std::uint64_t count) const noexcept {
-        if (first > view_.set_entry_count_ || count > view_.set_entry_count_ - first) {
-            return false;
-        }
-        for (std::uint64_t number = 1; number < count; ++number) {
-            if (view_.sets_[first + number - 1] >= view_.sets_[first + number]) {
-                return false;
-            }
-        }
         return true;
     }
 
