@@ -6,9 +6,11 @@
 #include "cli/database.hpp"
 #include "cli/flag_lookup.hpp"
 #include "cli/instant.hpp"
+#include "cli/publishability.hpp"
 #include "cli/record_view.hpp"
 #include "shm/suggestion.hpp"
 #include "sync/experiment_store.hpp"
+#include "sync/flag_store.hpp"
 #include "sync/json_check.hpp"
 
 namespace burgee::cli {
@@ -161,6 +163,11 @@ ExperimentRow take_experiment(sync::PgSession& session, sync::SyncResult<Experim
     return take(std::move(result));
 }
 
+/// Throws Failure kFailed when hosts could not publish the flag while its units are counted.
+void require_measurable_flag(sync::PgSession& session, const std::string& name) {
+    require_measurable(session, take_flag(session, sync::FlagStore(session).show(name), name));
+}
+
 ExitCode create(const Options& options, Terminal& terminal) {
     sync::NewExperiment wanted = options.wanted;
     if (wanted.name.empty()) {
@@ -170,6 +177,7 @@ ExitCode create(const Options& options, Terminal& terminal) {
     wanted.days = options.days.value_or(wanted.days);
     wanted.why = options.why;
     sync::PgSession session(database_options(terminal));
+    require_measurable_flag(session, wanted.flag_name);
     const ExperimentRow row = take_flag(
         session, sync::create_experiment(session, wanted, options.mode()), wanted.flag_name);
     if (options.is_dry) {
@@ -205,6 +213,9 @@ ExitCode change_status(const Options& options, ExperimentChange change, Terminal
     sync::PgSession session(database_options(terminal));
     const ExperimentRow before =
         take_experiment(session, sync::find_experiment(session, name), name);
+    if (change == ExperimentChange::kResume) {
+        require_measurable_flag(session, before.flag_name);
+    }
     const ExperimentRow after =
         take(sync::change_experiment(session, name, change, options.why, options.mode()));
     return options.is_dry ? print_dry_run(before, after, terminal) : print_one(after, terminal);

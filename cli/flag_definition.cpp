@@ -18,11 +18,14 @@
 namespace burgee::cli {
 namespace {
 
+/// An empty text is no unit: alone it makes the list empty.
 std::string json_list(const std::vector<std::string>& texts) {
     JsonWriter json(JsonWriter::Style::kCompact);
     json.begin_array();
     for (const std::string& text : texts) {
-        json.value(text);
+        if (!text.empty()) {
+            json.value(text);
+        }
     }
     return json.end_array().take();
 }
@@ -123,8 +126,10 @@ std::vector<Argument> flag_arguments(FlagOptions& options) {
          NumberRange{0, 100}},
         {"--variant", &options.variant, "NAME=WEIGHT[:JSON], once for each variant"},
         {"--variants", &options.variants, "all variants as a JSON array, or @FILE"},
-        {"--include", &options.include, "a unit that always takes part; repeat for more"},
-        {"--exclude", &options.exclude, "a unit that never takes part; repeat for more"},
+        {"--include", &options.include,
+         "a unit that always takes part; repeat for more, '' for none"},
+        {"--exclude", &options.exclude,
+         "a unit that never takes part; repeat for more, '' for none"},
         {"--salt", &options.salt, "buckets depend on it (default: the flag's name)"},
         {"--segments", &options.segments, "who takes part, as a JSON object, or @FILE"},
         {"--description", &options.description, "one line for people"},

@@ -23,8 +23,8 @@ struct FlagOptions {
     std::optional<std::string> segments;  ///< JSON or @FILE
     std::optional<std::string> variants;  ///< JSON or @FILE
     std::vector<std::string> variant;     ///< NAME=WEIGHT[:JSON], one each
-    std::vector<std::string> include;     ///< unit ids; replaces the list
-    std::vector<std::string> exclude;     ///< unit ids; replaces the list
+    std::vector<std::string> include;     ///< unit ids; replaces the list; "" alone empties it
+    std::vector<std::string> exclude;     ///< likewise
     std::optional<std::string> salt;
 };
 

@@ -27,6 +27,11 @@ struct Options {
     std::optional<double> percentage;
     std::optional<std::int64_t> slots;
     std::string why;
+    bool is_dry = false;
+
+    [[nodiscard]] sync::WriteMode mode() const {
+        return is_dry ? sync::WriteMode::kDryRun : sync::WriteMode::kCommit;
+    }
 };
 
 /// As take(), but "not found" suggests another layer or flag.
@@ -142,28 +147,39 @@ ExitCode show_layer(const Options& options, Terminal& terminal) {
     return ExitCode::kOk;
 }
 
+void advise_if_dry(const Options& options, const Terminal& terminal) {
+    if (options.is_dry) {
+        terminal.advise("nothing was changed; the same without --dry-run does it");
+    }
+}
+
 void report_plain(const Terminal& terminal, const Options& options, const std::string& done) {
     if (terminal.is_json()) {
         JsonWriter json;
         json.begin_object().member("layer", options.name).member("action", done);
+        json.member("is_dry_run", options.is_dry);
         terminal.print_line(json.end_object().take());
     } else {
-        terminal.print_line((terminal.is_name() ? "" : done + " ") + printable(options.name));
+        const std::string what = options.is_dry ? "would be " + done + ": " : done + " ";
+        terminal.print_line((terminal.is_name() ? "" : what) + printable(options.name));
     }
+    advise_if_dry(options, terminal);
 }
 
 ExitCode create_layer(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    take(LayerStore(session).create(options.name, options.description));
+    take(LayerStore(session, options.mode()).create(options.name, options.description));
     report_plain(terminal, options, "created");
-    terminal.advise("next: burgee layer assign " + printable(options.name) +
-                    " --flag FLAG --percentage 25");
+    if (!options.is_dry) {
+        terminal.advise("next: burgee layer assign " + printable(options.name) +
+                        " --flag FLAG --percentage 25");
+    }
     return ExitCode::kOk;
 }
 
 ExitCode delete_layer(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    take_layer(session, LayerStore(session).remove(options.name), options);
+    take_layer(session, LayerStore(session, options.mode()).remove(options.name), options);
     report_plain(terminal, options, "deleted");
     return ExitCode::kOk;
 }
@@ -197,7 +213,8 @@ void report(const Terminal& terminal, const Options& options, const std::string&
     if (terminal.is_json()) {
         JsonWriter json;
         json.begin_object().member("layer", options.name).member("flag", options.flag);
-        json.member("action", done).member("revision", written.revision);
+        json.member("action", done).member("is_dry_run", options.is_dry);
+        json.member("revision", written.revision);
         json.member("is_changed", written.is_changed);
         json.member("slot_count", std::uint64_t{owned});
         write_slots(json, written.slots);
@@ -209,15 +226,18 @@ void report(const Terminal& terminal, const Options& options, const std::string&
     } else if (terminal.is_name()) {
         terminal.print_line(printable(options.flag));
     } else {
-        terminal.print_line(done + ": " + printable(options.flag) + " owns " +
-                            percent_of_layer(owned) + " of " + printable(options.name) +
-                            (written.slots.empty() ? "" : ", slots " + slots_text(written.slots)) +
-                            " (revision " + std::to_string(written.revision) + ")");
+        terminal.print_line(
+            (options.is_dry ? "would be " : "") + done + ": " + printable(options.flag) +
+            (options.is_dry ? " would own " : " owns ") + percent_of_layer(owned) + " of " +
+            printable(options.name) +
+            (written.slots.empty() ? "" : ", slots " + slots_text(written.slots)) +
+            (options.is_dry ? "" : " (revision " + std::to_string(written.revision) + ")"));
     }
     for (const FlagProblem& problem : written.warnings) {
         terminal.advise("warning: " +
                         printable(problem.flag + ": " + problem.field + " " + problem.message));
     }
+    advise_if_dry(options, terminal);
 }
 
 ExitCode assign_slots(const Options& options, Terminal& terminal) {
@@ -227,7 +247,8 @@ ExitCode assign_slots(const Options& options, Terminal& terminal) {
     }
     sync::PgSession session(database_options(terminal));
     const LayerWritten written = take_layer(
-        session, LayerStore(session).assign(options.name, options.flag, *count, options.why),
+        session,
+        LayerStore(session, options.mode()).assign(options.name, options.flag, *count, options.why),
         options);
     report(terminal, options, "assigned", written);
     return ExitCode::kOk;
@@ -237,10 +258,15 @@ ExitCode release_slots(const Options& options, Terminal& terminal) {
     const std::optional<std::uint32_t> count = slot_count(options);
     sync::PgSession session(database_options(terminal));
     const LayerWritten written = take_layer(
-        session, LayerStore(session).release(options.name, options.flag, count, options.why),
+        session,
+        LayerStore(session, options.mode()).release(options.name, options.flag, count, options.why),
         options);
     report(terminal, options, "released", written);
     return ExitCode::kOk;
+}
+
+Argument dry_run_argument(Options& options) {
+    return {"--dry-run", &options.is_dry, "shows what would change, and changes nothing"};
 }
 
 std::vector<Argument> slot_arguments(Options& options) {
@@ -258,7 +284,8 @@ std::vector<Argument> slot_arguments(Options& options) {
              false,
              {},
              NumberRange{1, kLayerSlotCount}},
-            {"--why", &options.why, "the reason, kept in the history"}};
+            {"--why", &options.why, "the reason, kept in the history"},
+            dry_run_argument(options)};
 }
 
 }  // namespace
@@ -287,7 +314,9 @@ std::vector<Command> layer_commands() {
          "Creates a layer of 10000 free slots",
          {"burgee layer create checkout",
           "burgee layer create checkout --description 'all tests of the cart'"},
-         {name, {"--description", &options->description, "one line for people"}},
+         {name,
+          {"--description", &options->description, "one line for people"},
+          dry_run_argument(*options)},
          run(create_layer)},
         {"layer",
          "assign",
@@ -307,7 +336,7 @@ std::vector<Command> layer_commands() {
          "delete",
          "Deletes a layer whose slots are all free",
          {"burgee layer delete checkout", "burgee layer delete checkout -o json"},
-         {name},
+         {name, dry_run_argument(*options)},
          run(delete_layer)},
     };
 }

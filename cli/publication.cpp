@@ -36,7 +36,12 @@ Snapshot Publication::snapshot() const {
 bool Publication::wait_for_revision(std::uint64_t revision, double timeout_seconds) const {
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_seconds);
+    const DaemonLife life = client_.status().daemon;
+    const bool is_anybody_there = life == DaemonLife::kAlive || life == DaemonLife::kHung;
     while (client_.pin().revision() < revision) {
+        if (!is_anybody_there) {
+            return false;  // nobody will publish it
+        }
         if (std::chrono::steady_clock::now() >= deadline) {
             return false;
         }

@@ -23,7 +23,8 @@ public:
     [[nodiscard]] Client& client() noexcept { return client_; }
 
     /// Waits until a snapshot that contains `revision` is announced.
-    /// @return  false when `timeout_seconds` passed first: problem() says what stands in the way.
+    /// @return  false when `timeout_seconds` passed first, or at once when no burgeed is alive:
+    ///          problem() says what stands in the way.
     /// Cost: a look every 200 microseconds, so that the time it took is worth printing.
     [[nodiscard]] bool wait_for_revision(std::uint64_t revision, double timeout_seconds) const;
 

@@ -10,6 +10,7 @@
 #include "sync/flag_check.hpp"
 #include "sync/flag_queries.hpp"
 #include "sync/flag_reader.hpp"
+#include "sync/flag_set_reading.hpp"
 #include "sync/migrations.hpp"
 #include "sync/segment_rows.hpp"
 
@@ -36,7 +37,7 @@ sync::RawFlag raw_of(const sync::FlagRow& row) {
 
 struct Surroundings {
     sync::FlagSettings settings;
-    FlagChanges changes;  ///< all segments, and no flags
+    FlagChanges changes;  ///< all segments and active experiments, and no flags
 };
 
 Surroundings read_surroundings(sync::PgSession& session) {
@@ -45,6 +46,7 @@ Surroundings read_surroundings(sync::PgSession& session) {
         Surroundings around;
         around.settings = sync::read_settings(open);
         around.changes.is_full = true;
+        around.changes.experiments = sync::read_experiments(open).experiments;
         sync::check_segments(sync::read_segment_rows(open, std::nullopt), around.changes);
         return around;
     }));
@@ -63,6 +65,26 @@ void require_buildable(const FlagChanges& present, const FlagChanges& change,
     if (!problems.empty()) {
         throw_refused(std::move(problems));
     }
+}
+
+/// Throws what hosts would say of `row`; of one that `is_measured`, as if its experiment were
+/// active.
+void require_row(sync::PgSession& session, const sync::FlagRow& row, bool is_measured) {
+    const Surroundings around = read_surroundings(session);
+    sync::FlagVerdict verdict = sync::check_flag(raw_of(row), around.settings);
+    if (!verdict.flag) {
+        throw_refused(std::move(verdict.problems));
+    }
+    const bool is_random = verdict.flag->strategy == Strategy::kRandom;
+    if (is_random && (is_measured || sync::has_active_experiment(around.changes, row.name))) {
+        throw_refused({sync::random_with_experiment(*verdict.flag)});
+    }
+    // Only a flag that requires others can close a circle or lengthen a chain.
+    const bool needs_flags = !verdict.flag->requirements.empty();
+    const FlagChanges present = needs_flags ? read_publication(session) : around.changes;
+    FlagChanges change;
+    change.changed.push_back(*std::move(verdict.flag));
+    require_buildable(present, change, row.name);
 }
 
 }  // namespace
@@ -94,17 +116,11 @@ void sort_problems(std::vector<FlagProblem>& problems) {
 }
 
 void require_publishable(sync::PgSession& session, const sync::FlagRow& row) {
-    const Surroundings around = read_surroundings(session);
-    sync::FlagVerdict verdict = sync::check_flag(raw_of(row), around.settings);
-    if (!verdict.flag) {
-        throw_refused(std::move(verdict.problems));
-    }
-    // Only a flag that requires others can close a circle or lengthen a chain.
-    const bool needs_flags = !verdict.flag->requirements.empty();
-    const FlagChanges present = needs_flags ? read_publication(session) : around.changes;
-    FlagChanges change;
-    change.changed.push_back(*std::move(verdict.flag));
-    require_buildable(present, change, row.name);
+    require_row(session, row, false);
+}
+
+void require_measurable(sync::PgSession& session, const sync::FlagRow& row) {
+    require_row(session, row, true);
 }
 
 void require_publishable(sync::PgSession& session, const sync::SegmentRow& row) {

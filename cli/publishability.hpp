@@ -1,9 +1,10 @@
 #pragma once
 
 // Whether what is stored, or is about to be, can be published: the one judge of `flag lint`, of
-// `flag create`, `flag set`, `flag enable` and `flag rollback`, and of `segment put`. It asks the
-// same two that a host asks: sync's check of a row, and the builder of snapshots, which alone knows
-// patterns, sizes, segments that are missing, and circles.
+// `flag create`, `set`, `enable`, `rollback`, `rebucket` and `apply`, of `segment put`, and of
+// `experiment create` and `resume`. It asks the same two that a host asks: sync's check of a row,
+// and the builder of snapshots, which alone knows patterns, sizes, segments that are missing, and
+// circles.
 
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ FlagChanges read_publication(sync::PgSession& session);
 /// what the database holds. Reads no more of it than the row refers to: segments, and all flags
 /// when the row requires one.
 void require_publishable(sync::PgSession& session, const sync::FlagRow& row);
+
+/// The same for a flag with an experiment that is about to become active.
+void require_measurable(sync::PgSession& session, const sync::FlagRow& row);
 
 /// The same for a segment.
 void require_publishable(sync::PgSession& session, const sync::SegmentRow& row);

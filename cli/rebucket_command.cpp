@@ -7,8 +7,10 @@
 #include "cli/command.hpp"
 #include "cli/database.hpp"
 #include "cli/flag_lookup.hpp"
+#include "cli/publishability.hpp"
 #include "cli/table.hpp"
 #include "shm/json_text.hpp"
+#include "sync/flag_store.hpp"
 #include "sync/rebucket.hpp"
 
 namespace burgee::cli {
@@ -91,12 +93,18 @@ std::string report_text(const Options& options, const Rebucketing& done) {
 
 ExitCode run(const Options& options, Terminal& terminal) {
     sync::PgSession session(database_options(terminal));
-    const Rebucketing done =
-        take_flag(session,
-                  sync::rebucket(session, options.name, options.why,
-                                 options.is_dry_run ? sync::RebucketMode::kDryRun
-                                                    : sync::RebucketMode::kApply),
-                  options.name);
+    const auto rebucket = [&](sync::RebucketMode mode) {
+        return take_flag(session, sync::rebucket(session, options.name, options.why, mode),
+                         options.name);
+    };
+    Rebucketing done = rebucket(sync::RebucketMode::kDryRun);
+    sync::FlagRow row =
+        take_flag(session, sync::FlagStore(session).show(options.name), options.name);
+    row.segments_json = done.segments_after;
+    require_publishable(session, row);
+    if (!options.is_dry_run) {
+        done = rebucket(sync::RebucketMode::kApply);
+    }
     if (terminal.is_json()) {
         terminal.print_line(report_json(options, done));
     } else if (terminal.is_name()) {

@@ -155,16 +155,19 @@ SyncResult<void> LayerStore::create(const std::string& name,
         if (const auto complaint = name_complaint(name, kLayerNameSizeMax)) {
             throw SyncFailure(SyncErrorKind::kInvalid, "the layer's name " + *complaint);
         }
+        begin_write(open, mode_);
         if (open.query(kCreate, {name, description}).affected() == 0) {
             throw SyncFailure(SyncErrorKind::kAlreadyExists,
                               "there is a layer " + quoted(name) + " already");
         }
+        end_write(open, mode_);
     });
 }
 
 SyncResult<void> LayerStore::remove(const std::string& name) {
     return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
         require_schema(open);
+        begin_write(open, mode_);
         lock_layer(open, name);
         if (const auto owners = read_owners(open, name); !owners.empty()) {
             throw SyncFailure(SyncErrorKind::kInvalid,
@@ -173,6 +176,7 @@ SyncResult<void> LayerStore::remove(const std::string& name) {
                                   quoted(name) + ": release them first");
         }
         open.query(kRemove, {name});
+        end_write(open, mode_);
     });
 }
 
@@ -181,6 +185,7 @@ SyncResult<LayerWritten> LayerStore::assign(const std::string& layer, const std:
     return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
         require_schema(open);
         require_slot_count(slot_count);
+        begin_write(open, mode_);
         lock_layer(open, layer);
         flag_named(open, flag);
         note_reason(open, why);
@@ -193,7 +198,9 @@ SyncResult<LayerWritten> LayerStore::assign(const std::string& layer, const std:
                                   " free slots and " + std::to_string(slot_count) +
                                   " are wanted: take fewer, or release some of another flag");
         }
-        return written(open, layer, flag);
+        LayerWritten result = written(open, layer, flag);
+        end_write(open, mode_);
+        return result;
     });
 }
 
@@ -203,6 +210,7 @@ SyncResult<LayerWritten> LayerStore::release(const std::string& layer, const std
     return session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
         require_schema(open);
         require_slot_count(slot_count.value_or(kLayerSlotCount));
+        begin_write(open, mode_);
         lock_layer(open, layer);
         flag_named(open, flag);
         note_reason(open, why);
@@ -216,7 +224,9 @@ SyncResult<LayerWritten> LayerStore::release(const std::string& layer, const std
                                   " slots of layer " + quoted(layer) + " and " +
                                   std::to_string(*slot_count) + " are to be released: take fewer");
         }
-        return written(open, layer, flag);
+        LayerWritten result = written(open, layer, flag);
+        end_write(open, mode_);
+        return result;
     });
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shm/flag_set.hpp"
+#include "sync/dry_run.hpp"
 #include "sync/pg_session.hpp"
 
 namespace burgee::sync {
@@ -50,7 +51,9 @@ std::uint32_t slots_of_percentage(double percentage);
 /// as NULL. Thread safety: one thread at a time.
 class LayerStore {
 public:
-    explicit LayerStore(PgSession& session) : session_(session) {}
+    /// @param mode  kDryRun: every change is checked, reported and undone
+    explicit LayerStore(PgSession& session, WriteMode mode = WriteMode::kCommit)
+        : session_(session), mode_(mode) {}
 
     SyncResult<std::vector<LayerRow>> list();             ///< by name, bytewise
     SyncResult<LayerView> show(const std::string& name);  ///< kNotFound
@@ -75,6 +78,7 @@ public:
 
 private:
     PgSession& session_;
+    WriteMode mode_;
 };
 
 }  // namespace burgee::sync

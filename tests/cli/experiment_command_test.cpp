@@ -85,6 +85,40 @@ TEST_F(ExperimentCommandTest, RefusesWhatCannotBeMeasured) {
                 HasSubstr("did you mean \"third.flag\"?"));
 }
 
+TEST_F(ExperimentCommandTest, RefusesAFlagThatHostsCouldNotPublish) {
+    create("weighed");
+    ok({"experiment", "pause", "weighed"});
+    ok({"flag", "create", "pattern.flag", "--status", "ab_test", "--variant", "a=50", "--variant",
+        "b=50"});
+    ok({"flag", "create", "random.flag", "--status", "ab_test", "--variant", "a=50", "--variant",
+        "b=50", "--segments", R"({"type": "random"})"});
+    // What other programs write no tool can refuse.
+    postgres().execute(
+        R"(update feature_flags set segments = segments ||
+           '{"audience": [{"attribute": "mail", "operator": "REGEX", "value": "("}]}'
+           where name in ('pattern.flag', 'weighed.flag'))");
+    EXPECT_THAT(refused(1, {"experiment", "create", "--flag", "pattern.flag", "--name", "x"}),
+                HasSubstr("segments.audience[0]"));
+    EXPECT_THAT(refused(1, {"experiment", "resume", "weighed", "--dry-run"}),
+                HasSubstr("segments.audience[0]"));
+    EXPECT_THAT(refused(1, {"experiment", "resume", "weighed"}), HasSubstr("segments.audience[0]"));
+    EXPECT_THAT(refused(1, {"experiment", "create", "--flag", "random.flag", "--name", "x"}),
+                HasSubstr("random"));
+    ok({"experiment", "complete", "weighed"});
+    create("drawn");
+    EXPECT_THAT(refused(1, {"flag", "set", "drawn.flag", "--segments", R"({"type": "random"})"}),
+                HasSubstr("random"));
+    ok({"experiment", "complete", "drawn"});
+    EXPECT_THAT(refused(1, {"flag", "rebucket", "pattern.flag"}), HasSubstr("already"));
+    postgres().execute(R"(update feature_flags set segments = segments ||
+                          '{"bucketing": "legacy_md5"}' where name = 'pattern.flag')");
+    EXPECT_THAT(refused(1, {"flag", "rebucket", "pattern.flag"}),
+                HasSubstr("segments.audience[0]"));
+    EXPECT_EQ(postgres().value("select segments->>'bucketing' from feature_flags "
+                               "where name = 'pattern.flag'"),
+              "legacy_md5");
+}
+
 TEST_F(ExperimentCommandTest, AFlagIsNotDeletedUnderAnActiveExperiment) {
     create("held");
     const std::string line = refused(1, {"flag", "delete", "held.flag"});

@@ -129,6 +129,30 @@ TEST_F(FlagCommandTest, SetChangesWhatIsGivenAndLeavesTheRest) {
     EXPECT_TRUE(json({"flag", "show", "set.flag"})["expires_at"].is_null());
 }
 
+TEST_F(FlagCommandTest, AnEmptyUnitEmptiesAList) {
+    ok({"flag", "create", "listed", "--include", "anna", "--include", "berta", "--exclude",
+        "carl"});
+    ok({"flag", "set", "listed", "--include", ""});
+    EXPECT_EQ(postgres().value("select segments->>'include' || (segments->>'exclude') from "
+                               "feature_flags where name = 'listed'"),
+              "[][\"carl\"]");
+    ok({"flag", "set", "listed", "--exclude", "", "--include", "dora"});
+    EXPECT_EQ(postgres().value("select segments->>'include' || (segments->>'exclude') from "
+                               "feature_flags where name = 'listed'"),
+              "[\"dora\"][]");
+}
+
+TEST_F(FlagCommandTest, AKillWaitsForNobodyWhereNoDaemonIsAlive) {
+    ok({"flag", "create", "killed.alone", "--status", "enabled"});
+    // Were it to wait, the test's time would be over first.
+    const std::string line =
+        refused(4, {"flag", "kill", "killed.alone", "--why", "a test", "--timeout", "86400"});
+    EXPECT_THAT(line, HasSubstr("killed.alone is disabled in the database (revision "));
+    EXPECT_THAT(line, HasSubstr("is burgeed running"));
+    EXPECT_EQ(postgres().value("select status from feature_flags where name = 'killed.alone'"),
+              "disabled");
+}
+
 TEST_F(FlagCommandTest, ReadsVariantsFromAFile) {
     const std::string path = directory() + "/variants.json";
     std::ofstream(path) << R"([{"name":"a","weight":10},{"name":"b","weight":90}])";

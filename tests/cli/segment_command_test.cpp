@@ -111,6 +111,40 @@ TEST_F(LayerCommandTest, SlotsGoFromFlagToFlag) {
     EXPECT_THAT(refused(3, {"layer", "show", "checkout"}), HasSubstr("no layer"));
 }
 
+TEST_F(LayerCommandTest, DryRunsSayWhatWouldBeAndLeaveNoTrace) {
+    ok({"layer", "create", "tried"});
+    ok({"flag", "create", "tried.flag", "--segments", R"({"layer":{"name":"tried"}})"});
+    ok({"layer", "assign", "tried", "--flag", "tried.flag", "--slots", "10"});
+    const auto traces = [] {
+        return postgres().value("select value from burgee.revision") + " " +
+               postgres().value("select count(*) from burgee.flag_history") + " " +
+               postgres().value("select count(*) from burgee.layers") + " " +
+               postgres().value("select count(*) from burgee.layer_slots");
+    };
+    const std::string before = traces();
+    const auto tried = [&](std::vector<std::string> words) {
+        words.emplace_back("--dry-run");
+        const ChildOutcome outcome = burgee(words);
+        EXPECT_EQ(outcome.exit.code, 0) << outcome.error;
+        EXPECT_THAT(outcome.error, HasSubstr("nothing was changed"));
+        EXPECT_EQ(traces(), before) << words[1];
+        return outcome.output;
+    };
+    EXPECT_EQ(tried({"layer", "create", "another"}), "would be created: another\n");
+    EXPECT_EQ(tried({"layer", "assign", "tried", "--flag", "tried.flag", "--slots", "5"}),
+              "would be assigned: tried.flag would own 0.15% of tried, slots 0-14\n");
+    EXPECT_EQ(tried({"layer", "release", "tried", "--flag", "tried.flag"}),
+              "would be released: tried.flag would own 0% of tried\n");
+    refused(1, {"layer", "delete", "tried", "--dry-run"});
+    refused(1,
+            {"layer", "assign", "tried", "--flag", "tried.flag", "--slots", "9991", "--dry-run"});
+    EXPECT_EQ(traces(), before);
+    ok({"layer", "create", "empty"});
+    EXPECT_EQ(json({"layer", "delete", "empty", "--dry-run"})["is_dry_run"].get_bool().value(),
+              true);
+    ok({"layer", "show", "empty"});
+}
+
 TEST_F(LayerCommandTest, RefusesWhatCannotBeMeant) {
     ok({"layer", "create", "pages"});
     ok({"flag", "create", "page.one"});
