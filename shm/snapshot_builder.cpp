@@ -50,7 +50,8 @@ void SnapshotBuilder::begin_with(const SnapshotView& published) {
     const auto is_there = [this](std::uint64_t segment) { return segments_.is_there(segment); };
     for (std::uint64_t number = 0; number < published.flag_count(); ++number) {
         const CompiledFlag flag = flag_taken_from(published, *published.flag(number));
-        const std::uint64_t size = flag.counts().size_bytes();
+        // Flags without targeting may share their variants; these each flag has to itself here.
+        const std::uint64_t size = flag.targeting.empty() ? 0 : flag.counts().size_bytes();
         if (size > room || !std::ranges::all_of(segments_named_by(flag.instructions), is_there) ||
             flags_.put(flag, kNeverExpires) != FlagTable::Refusal::kNone) {
             continue;

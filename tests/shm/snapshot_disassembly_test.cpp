@@ -70,6 +70,16 @@ TEST_F(SnapshotDisassemblyTest, GivesEqualBytesForListsPatternsAndTextsThatAreSh
     expect_equal_bytes(changes);
 }
 
+TEST_F(SnapshotDisassemblyTest, GivesEqualBytesForFlagsThatShareTheirVariants) {
+    FlagChanges changes;
+    changes.is_full = true;
+    for (int number = 1'000; number < 3'000; ++number) {
+        changes.changed.push_back(ab_test_of("flag" + std::to_string(number)));
+    }
+    expect_equal_bytes(changes);
+    EXPECT_EQ(builder_->flag_count(), 2'000U) << "though each by itself they are larger";
+}
+
 TEST_F(SnapshotDisassemblyTest, GivesEqualBytesForRandomSetsOfFlags) {
     std::mt19937_64 random(random_seed());
     const std::vector<FlagDefinition> known = flags_with_targeting();
