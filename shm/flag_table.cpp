@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cstring>
 #include <string_view>
 
 #include <burgee/snapshot_view.hpp>
 
+#include "shm/assertion.hpp"
 #include "shm/rule_program.hpp"
 
 namespace burgee {
@@ -171,7 +171,7 @@ FlagTable::Refusal FlagTable::put(const CompiledFlag& flag, std::int64_t expires
 }
 
 FlagTable::Refusal FlagTable::put(const Slot& from, const FlagTable& other) {
-    assert(&other != this && "the pool of this table moves");
+    BURGEE_ASSERT(&other != this && "the pool of this table moves");
     Slot* slot = nullptr;
     if (const Refusal refusal = make_room(from.record.name_hash, from.counts, slot);
         refusal != Refusal::kNone) {

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <cstring>
 #include <iterator>
 #include <utility>
 
 #include <burgee/snapshot_view.hpp>
 
+#include "shm/assertion.hpp"
 #include "shm/shared_variants.hpp"
 #include "shm/snapshot_image.hpp"
 
@@ -44,7 +44,8 @@ std::uint64_t index_bucket_count_for(const FlagTable& flags) {
             ++position;
         } else {
             bucket_count *= 2;
-            assert(bucket_count <= kIndexBucketCountMax && "the table refuses crowded hashes");
+            BURGEE_ASSERT(bucket_count <= kIndexBucketCountMax &&
+                          "the table refuses crowded hashes");
         }
     }
     return bucket_count;
@@ -271,8 +272,8 @@ private:
 
     std::uint64_t segment_number(std::uint64_t name_hash) const {
         const auto found = std::ranges::lower_bound(segment_hashes_, name_hash);
-        assert(found != segment_hashes_.end() && *found == name_hash &&
-               "the builder keeps what flags name");
+        BURGEE_ASSERT(found != segment_hashes_.end() && *found == name_hash &&
+                      "the builder keeps what flags name");
         return static_cast<std::uint64_t>(found - segment_hashes_.begin());
     }
 

@@ -1,7 +1,8 @@
 #include "shm/snapshot_image.hpp"
 
+#include "shm/assertion.hpp"
+
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 
 #include <burgee/checksum.hpp>
@@ -17,7 +18,7 @@ constexpr std::uint64_t aligned(std::uint64_t offset) {
 }  // namespace
 
 SnapshotImage::SnapshotImage(std::span<const SectionSize> sections) {
-    assert(!sections.empty() && sections.size() <= kSectionCountMax);
+    BURGEE_ASSERT(!sections.empty() && sections.size() <= kSectionCountMax);
     std::uint64_t end = sizeof(SnapshotHeader) + sections.size() * sizeof(SectionEntry);
     for (const SectionSize& section : sections) {
         const std::uint64_t offset = aligned(end);
@@ -28,7 +29,7 @@ SnapshotImage::SnapshotImage(std::span<const SectionSize> sections) {
                           .checksum = 0});
         end = offset + section.size_bytes;
     }
-    assert(end <= kSnapshotSizeMax);
+    BURGEE_ASSERT(end <= kSnapshotSizeMax);
     bytes_.resize(end);
 }
 
@@ -39,7 +40,7 @@ std::byte* SnapshotImage::section(SectionType type) {
 }
 
 std::vector<std::byte> SnapshotImage::finish(SnapshotHeader header) && {
-    assert(header.generation > 0);
+    BURGEE_ASSERT(header.generation > 0);
     std::vector<std::uint64_t> checksums;
     for (SectionEntry& entry : table_) {
         entry.checksum = hash64(bytes_.data() + entry.offset, entry.size_bytes);
@@ -60,11 +61,11 @@ std::vector<std::byte> SnapshotImage::finish(SnapshotHeader header) && {
 }
 
 SnapshotHeader restamped_header(std::span<const std::byte> image, std::uint64_t generation) {
-    assert(generation > 0 && image.size() >= sizeof(SnapshotHeader));
+    BURGEE_ASSERT(generation > 0 && image.size() >= sizeof(SnapshotHeader));
     SnapshotHeader header;
     std::memcpy(&header, image.data(), sizeof(header));
     std::vector<SectionEntry> table(header.section_count);
-    assert(table.size() * sizeof(SectionEntry) <= image.size() - sizeof(header));
+    BURGEE_ASSERT(table.size() * sizeof(SectionEntry) <= image.size() - sizeof(header));
     std::memcpy(table.data(), image.data() + sizeof(header), table.size() * sizeof(SectionEntry));
     header.generation = generation;
     header.header_checksum = header_checksum(header, table.data());

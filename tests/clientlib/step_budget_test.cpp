@@ -37,7 +37,9 @@ protected:
         negated.audience = {negation_of(named_segment("most"))};
         FlagDefinition last = flag_of("requires more of others", Status::kEnabled);
         last.requirements = {{"heavy", true}, {"heavy too", false}, {"requires one", false}};
-        for (const FlagDefinition& flag : {one, both, own, negated, last}) {
+        FlagDefinition off = flag_of("requires one to be off", Status::kEnabled);
+        off.requirements = {{"heavy", true}, {"heavy too", false}};
+        for (const FlagDefinition& flag : {one, both, own, negated, last, off}) {
             changes.changed.push_back(flag);
         }
         SnapshotBuilder builder;
@@ -65,6 +67,7 @@ TEST_F(StepBudgetTest, WhatStaysBelowTheBoundIsAnswered) {
 
 TEST_F(StepBudgetTest, ARequiredFlagThatCannotBeAskedToTheEndIsOff) {
     expect("requires both", pro_, false, Reason::kPrerequisiteFailed);
+    expect("requires one to be off", pro_, false, Reason::kPrerequisiteFailed);
 }
 
 TEST_F(StepBudgetTest, AnAudienceThatCannotBeAskedToTheEndDoesNotMatch) {

@@ -127,7 +127,9 @@ private:
         bool is_met = false;
         if (can_ask) {
             ++budget_.requirement_depth;
-            is_met = fits(requirement, evaluate_required(view_, *required, context_, budget_));
+            const Answer answer = evaluate_required(view_, *required, context_, budget_);
+            // Off for want of steps is no answer: one that is wanted off is not met by it.
+            is_met = budget_.steps_left != 0 && fits(requirement, answer);
             --budget_.requirement_depth;
         }
         if constexpr (Trace::kEnabled) {
