@@ -26,12 +26,6 @@ target_include_directories(burgee_project INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(burgee_project INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
     -Wold-style-cast -Wcast-align -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND BURGEE_SANITIZE)
-    # GCC 12 sees uninitialised values and overflows inside the standard library once sanitizers
-    # rewrite the code (GCC bugs 105562, 107852); the plain builds keep these warnings.
-    target_compile_options(burgee_project INTERFACE
-        -Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow)
-endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
     # At -O3 GCC 12 sees overlapping copies in std::string's operator+ (GCC bug 105651).
     target_compile_options(burgee_project INTERFACE -Wno-restrict)

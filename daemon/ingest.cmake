@@ -8,9 +8,3 @@ add_library(burgee::event_server ALIAS burgee_event_server)
 target_link_libraries(burgee_event_server
     PUBLIC burgee::spool burgee::client burgee::project Threads::Threads
     PRIVATE Boost::headers spdlog::spdlog)
-if(BURGEE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # Asio puts fences around handlers, which GCC's thread sanitizer does not model and warns about.
-    # What handlers share is ordered by Asio's own mutexes, which it does model. Public, because the
-    # fences are in headers.
-    target_compile_options(burgee_event_server PUBLIC -Wno-tsan)
-endif()
