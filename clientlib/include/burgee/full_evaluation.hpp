@@ -200,7 +200,7 @@ private:
     Answer serve(std::uint64_t number) noexcept {
         const RuleRecord* rules = view_.rules(targeting_->rules_first, targeting_->rules_count);
         if (rules == nullptr || number >= targeting_->rules_count) {
-            return answer_of(false, kUndecided);  // hostile bytes
+            return answer_of(false, Reason::kRuleMatch);  // hostile bytes
         }
         const RuleRecord rule = rules[number];
         const auto kind = static_cast<ServeKind>(rule.serve);

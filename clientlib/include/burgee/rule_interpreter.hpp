@@ -1,7 +1,8 @@
 #pragma once
 
 // Runs the programs that the daemon compiled from audiences, rules and segments: see
-// rule_layout.hpp for what an instruction is. Relied on by evaluate.hpp alone.
+// rule_layout.hpp for what an instruction is. Relied on by program_evaluation.hpp and
+// full_evaluation.hpp alone.
 //
 // Invariants, whatever bytes the snapshot holds:
 //   1. A program ends: every step goes forward, segments nest at most kSegmentDepthMax deep, and a
