@@ -75,8 +75,10 @@ void require_row(sync::PgSession& session, const sync::FlagRow& row, bool is_mea
     if (!verdict.flag) {
         throw_refused(std::move(verdict.problems));
     }
-    const bool is_random = verdict.flag->strategy == Strategy::kRandom;
-    if (is_random && (is_measured || sync::has_active_experiment(around.changes, row.name))) {
+    // Of a disabled flag, too, no experiment begins that would refuse it once it is on again.
+    const bool is_measured_at_random = is_measured && verdict.flag->strategy == Strategy::kRandom;
+    if (is_measured_at_random ||
+        sync::is_random_with_experiment(*verdict.flag, around.changes.experiments)) {
         throw_refused({sync::random_with_experiment(*verdict.flag)});
     }
     // Only a flag that requires others can close a circle or lengthen a chain.

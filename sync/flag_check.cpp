@@ -166,6 +166,22 @@ FlagVerdict check_flag(const RawFlag& row, const FlagSettings& settings) {
     return verdict;
 }
 
+bool is_random_with_experiment(const FlagDefinition& flag,
+                               const std::vector<ExperimentDefinition>& experiments) {
+    return flag.status != Status::kDisabled && flag.strategy == Strategy::kRandom &&
+           std::any_of(experiments.begin(), experiments.end(),
+                       [&](const ExperimentDefinition& experiment) {
+                           return experiment.flag_name == flag.name;
+                       });
+}
+
+FlagProblem random_with_experiment(const FlagDefinition& flag) {
+    return {shown_name(flag.name), "segments.type",
+            "is \"random\" in a flag with an active experiment, whose units would change sides: "
+            "use hash_based or pause the experiment",
+            true};
+}
+
 std::string shown_name(std::string_view name) {
     return name.empty() ? "(no name)" : shown_text(name);
 }

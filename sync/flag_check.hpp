@@ -48,6 +48,15 @@ struct FlagVerdict {
 /// warns, so that a switch always works. Pure; any thread. Cost: linear in its texts.
 FlagVerdict check_flag(const RawFlag& row, const FlagSettings& settings);
 
+/// Whether hosts refuse `flag` because it draws at random under one of `experiments`, the
+/// active ones. A disabled flag draws nothing, and nothing may keep a flag from being switched off.
+/// Pure. Cost: linear in the experiments for a flag that draws at random, else constant.
+bool is_random_with_experiment(const FlagDefinition& flag,
+                               const std::vector<ExperimentDefinition>& experiments);
+
+/// The refusal of such a flag.
+FlagProblem random_with_experiment(const FlagDefinition& flag);
+
 /// `name` for people: control characters and broken UTF-8 escaped, cut at 80 bytes, "(no name)"
 /// when it is empty.
 std::string shown_name(std::string_view name);

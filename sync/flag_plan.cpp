@@ -84,7 +84,7 @@ SyncResult<FlagPlan> plan_flag(PgSession& session, const std::string& name, cons
         FlagVerdict after = verdict_of(edited(open, rows.front(), edit), settings, "");
         plan.after = *std::move(after.flag);
         plan.warnings = std::move(after.problems);
-        if (plan.after.strategy == Strategy::kRandom && has_active_experiment(plan.set, name)) {
+        if (is_random_with_experiment(plan.after, plan.set.experiments)) {
             throw SyncFailure(SyncErrorKind::kInvalid,
                               to_line({random_with_experiment(plan.after)}));
         }

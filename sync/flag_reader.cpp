@@ -16,15 +16,6 @@ namespace {
 constexpr std::uint64_t kIncrementRevisionsMax = 10'000;
 constexpr std::size_t kHeldNamesShownMax = 20;  // problems of one poll about flags that are held
 
-bool is_random_with_experiment(const FlagDefinition& flag,
-                               const std::vector<ExperimentDefinition>& experiments) {
-    return flag.strategy == Strategy::kRandom &&
-           std::any_of(experiments.begin(), experiments.end(),
-                       [&](const ExperimentDefinition& experiment) {
-                           return experiment.flag_name == flag.name;
-                       });
-}
-
 /// Checks rows and files each under changed or refused.
 void check_rows(const std::vector<RawFlag>& rows, const FlagSettings& settings,
                 FlagChanges& changes) {
@@ -33,11 +24,7 @@ void check_rows(const std::vector<RawFlag>& rows, const FlagSettings& settings,
         std::move(verdict.problems.begin(), verdict.problems.end(),
                   std::back_inserter(changes.problems));
         if (verdict.flag && is_random_with_experiment(*verdict.flag, changes.experiments)) {
-            changes.problems.push_back(
-                {shown_name(verdict.flag->name), "segments.type",
-                 "is \"random\" in a flag with an active experiment, whose units would "
-                 "change sides: use hash_based or pause the experiment",
-                 true});
+            changes.problems.push_back(random_with_experiment(*verdict.flag));
             verdict.flag.reset();
         }
         if (verdict.flag) {

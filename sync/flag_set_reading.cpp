@@ -23,8 +23,7 @@ FlagChanges read_flag_set(PgTransaction& open) {
         FlagVerdict verdict = check_flag(raw, settings);
         std::move(verdict.problems.begin(), verdict.problems.end(),
                   std::back_inserter(set.problems));
-        if (verdict.flag && verdict.flag->strategy == Strategy::kRandom &&
-            has_active_experiment(set, verdict.flag->name)) {
+        if (verdict.flag && is_random_with_experiment(*verdict.flag, set.experiments)) {
             set.problems.push_back(random_with_experiment(*verdict.flag));
             verdict.flag.reset();
         }
@@ -36,17 +35,6 @@ FlagChanges read_flag_set(PgTransaction& open) {
     }
     check_segments(read_segment_rows(open, std::nullopt), set);
     return set;
-}
-
-bool has_active_experiment(const FlagChanges& set, const std::string& flag) {
-    return std::any_of(
-        set.experiments.begin(), set.experiments.end(),
-        [&](const ExperimentDefinition& experiment) { return experiment.flag_name == flag; });
-}
-
-FlagProblem random_with_experiment(const FlagDefinition& flag) {
-    return {shown_name(flag.name), "segments.type",
-            "cannot be \"random\" while an experiment is active: pause it first", true};
 }
 
 }  // namespace burgee::sync

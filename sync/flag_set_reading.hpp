@@ -13,10 +13,4 @@ namespace burgee::sync {
 /// as PgTransaction does. Cost: linear in the rows.
 FlagChanges read_flag_set(PgTransaction& open);
 
-/// Whether an experiment on `flag` has status active.
-bool has_active_experiment(const FlagChanges& set, const std::string& flag);
-
-/// The problem of a flag that draws at random under an active experiment; `flag` is its definition.
-FlagProblem random_with_experiment(const FlagDefinition& flag);
-
 }  // namespace burgee::sync

@@ -114,13 +114,6 @@ void check_before(PgTransaction& open, const FlagRow& row) {
     }
 }
 
-bool has_active_experiment(PgTransaction& open, const std::string& name) {
-    const ActiveExperiments active = read_experiments(open);
-    return std::any_of(
-        active.experiments.begin(), active.experiments.end(),
-        [&](const ExperimentDefinition& experiment) { return experiment.flag_name == name; });
-}
-
 /// Checks the row as hosts will read it; throws, and so undoes the change, when they would refuse
 /// it.
 std::vector<FlagProblem> check_after(PgTransaction& open, const std::string& name) {
@@ -132,10 +125,9 @@ std::vector<FlagProblem> check_after(PgTransaction& open, const std::string& nam
     if (!verdict.flag) {
         throw_refused(std::move(verdict.problems));
     }
-    if (verdict.flag->strategy == Strategy::kRandom && has_active_experiment(open, name)) {
-        throw_refused(
-            {{shown_name(name), "segments.type",
-              "cannot be \"random\" while an experiment is active: pause it first", true}});
+    if (verdict.flag->strategy == Strategy::kRandom &&
+        is_random_with_experiment(*verdict.flag, read_experiments(open).experiments)) {
+        throw_refused({random_with_experiment(*verdict.flag)});
     }
     return std::move(verdict.problems);
 }

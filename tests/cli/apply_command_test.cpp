@@ -142,10 +142,15 @@ TEST_F(ApplyCommandTest, AnActiveExperimentKeepsItsFlagFromBeingPruned) {
     ok({"experiment", "create", "--flag", "x.test", "--name", "e", "--metric", "conversion"});
     EXPECT_THAT(not_applied(document(R"("flags": [])"), {"--prune"}),
                 HasSubstr("has the active experiment \"e\""));
-    EXPECT_THAT(not_applied(document(R"("flags": [{"name": "x.test", "status": "ab_test",
-        "rollout_percentage": 100, "segments": {"bucketing": "xxh3", "type": "random"},
-        "variants": [{"name": "a", "weight": 50}, {"name": "b", "weight": 50}]}])")),
-                HasSubstr("while an experiment is active"));
+    const auto random_with_status = [](const std::string& status) {
+        return document(R"("flags": [{"name": "x.test", "status": ")" + status + R"(",
+            "rollout_percentage": 100, "segments": {"bucketing": "xxh3", "type": "random"},
+            "variants": [{"name": "a", "weight": 50}, {"name": "b", "weight": 50}]}])");
+    };
+    EXPECT_THAT(not_applied(random_with_status("ab_test")),
+                HasSubstr("in a flag with an active experiment"));
+    applied(random_with_status("disabled"));
+    refused(1, {"flag", "enable", "x.test"});
 }
 
 TEST_F(ApplyCommandTest, RefusesTheWholeFileForOneBadFlag) {

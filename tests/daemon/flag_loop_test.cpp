@@ -157,6 +157,21 @@ TEST_F(FlagLoopTest, ABadRowKeepsItsLastValidFormAndIsNamed) {
         eventually([&](const auto&) { return published("search") == Status::kGradualRollout; }));
 }
 
+TEST_F(FlagLoopTest, AKillPassesAlsoWhenAnExperimentMadeTheRandomFlagARefusedOne) {
+    postgres_.execute(
+        "INSERT INTO public.feature_flags (name, status, rollout_percentage, segments) VALUES "
+        "('search', 'gradual_rollout', 50, '{\"type\": \"random\"}')");
+    ASSERT_TRUE(eventually([](const auto& s) { return s.flag_count == 1; }));
+    postgres_.execute(
+        "INSERT INTO public.ab_test_experiments (feature_flag_id, name) "
+        "SELECT id, 'sizes' FROM public.feature_flags");
+    ASSERT_TRUE(eventually([](const auto& s) { return !s.problems.empty(); }));
+    EXPECT_TRUE(loop_->status().problems.front().is_refused);
+    EXPECT_EQ(published("search"), Status::kGradualRollout);
+    postgres_.execute("UPDATE public.feature_flags SET status = 'disabled'");
+    EXPECT_TRUE(eventually([&](const auto&) { return published("search") == Status::kDisabled; }));
+}
+
 TEST_F(FlagLoopTest, TheProblemOfAnExperimentStandsUntilItIsMended) {
     insert("search", "enabled");
     postgres_.execute(

@@ -224,6 +224,23 @@ TEST_F(FlagReaderTest, RandomIsRefusedWhileAnExperimentIsActive) {
     EXPECT_EQ(names_of(poll().changed), Names{"a"});
 }
 
+TEST_F(FlagReaderTest, ARandomFlagIsSwitchedOffWhileAnExperimentIsActive) {
+    execute(
+        "INSERT INTO feature_flags (name, status, rollout_percentage, segments) VALUES "
+        "('a', 'gradual_rollout', 50, '{\"type\": \"random\"}')");
+    execute(
+        "INSERT INTO ab_test_experiments (feature_flag_id, name) SELECT id, 'x' FROM "
+        "feature_flags");
+    EXPECT_EQ(poll().refused, Names{"a"});
+    execute("UPDATE feature_flags SET status = 'disabled'");
+    const FlagChanges changes = poll();
+    EXPECT_TRUE(changes.refused.empty());
+    ASSERT_EQ(names_of(changes.changed), Names{"a"});
+    EXPECT_EQ(changes.changed.front().status, Status::kDisabled);
+    execute("UPDATE feature_flags SET status = 'gradual_rollout'");
+    EXPECT_EQ(poll().refused, Names{"a"}) << "on again it would draw";
+}
+
 TEST_F(FlagReaderTest, SettingsTouchEveryFlag) {
     insert("a", "canary");
     poll();

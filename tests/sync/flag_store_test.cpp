@@ -113,6 +113,28 @@ TEST_F(FlagStoreTest, AFlagThatHostsRefuseCanStillBeSwitchedOff) {
     EXPECT_EQ(changes.changed.front().status, Status::kDisabled);
 }
 
+TEST_F(FlagStoreTest, ARandomFlagWithAnActiveExperimentCanStillBeSwitchedOff) {
+    FlagRow row = rollout("draws", 50);
+    row.segments_json = R"({"type": "random"})";
+    must(store_.create(row, ""));
+    execute(
+        "INSERT INTO ab_test_experiments (feature_flag_id, name) SELECT id, 'x' FROM "
+        "feature_flags");
+    FlagEdit edit;
+    edit.rollout_percentage = 60;
+    expect_error(store_.update("draws", edit, ""), SyncErrorKind::kInvalid, "active experiment");
+    FlagEdit off;
+    off.status = "disabled";
+    must(store_.update("draws", off, "kill"));
+    FlagReader reader(session_);
+    const FlagChanges changes = reader.poll().value();
+    ASSERT_EQ(changes.changed.size(), 1U);
+    EXPECT_EQ(changes.changed.front().status, Status::kDisabled);
+    FlagEdit on;
+    on.status = "enabled";
+    expect_error(store_.update("draws", on, ""), SyncErrorKind::kInvalid, "active experiment");
+}
+
 TEST_F(FlagStoreTest, KeepsAHistoryWithReasons) {
     must(store_.create(rollout("a", 5), "start"));
     FlagEdit edit;
