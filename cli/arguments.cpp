@@ -265,8 +265,10 @@ std::vector<std::string> option_names(const Command* command) {
     std::vector<std::string> names{"--dsn", "--directory", "--output", "--help", "--version"};
     if (command != nullptr) {
         for (const Argument& argument : command->arguments) {
-            if (argument.name.starts_with("-")) {
-                names.push_back(argument.name.substr(argument.name.rfind(',') + 1));
+            for (std::size_t begin = argument.name.find("--"); begin != std::string::npos;) {
+                const std::size_t end = argument.name.find(',', begin);
+                names.push_back(argument.name.substr(begin, end - begin));
+                begin = argument.name.find("--", end);
             }
         }
     }

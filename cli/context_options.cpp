@@ -38,7 +38,8 @@ std::vector<Argument> context_arguments(ContextOptions& options) {
     return {
         {"-u,--user", &options.user, "the context's user_id"},
         {"-s,--session", &options.session, "the context's session_id"},
-        {"-a,--attribute", &options.attributes, "NAME=VALUE of the context; repeat for more"},
+        {"-a,--attr,--attribute", &options.attributes,
+         "NAME=VALUE of the context; repeat for more"},
     };
 }
 
