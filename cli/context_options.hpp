@@ -21,9 +21,10 @@ struct ContextOptions {
 /// The arguments that fill `options`, which must outlive them.
 std::vector<Argument> context_arguments(ContextOptions& options);
 
-/// The context; it borrows its texts from `options`. A value that is true, false or a number
-/// becomes one, everything else is text; --user and --session are always text. Throws Failure
-/// kUsage naming an attribute that is not NAME=VALUE, or when there are too many.
+/// The context; it borrows its texts from `options`. A value that is true, false, or a number in
+/// its shortest form becomes one, everything else is text, and of one in double quotes what stands
+/// between them; --user and --session are always text. Throws Failure kUsage naming an attribute
+/// that is not NAME=VALUE, or when there are too many.
 Context make_context(const ContextOptions& options);
 
 }  // namespace burgee::cli
