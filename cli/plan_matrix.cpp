@@ -20,10 +20,11 @@ struct Stretch {
 struct Form {
     bool has_one_bucket = false;  ///< legacy_md5: the variant is looked up with the gate's bucket
     std::uint32_t bucket_count = kBucketCount;
-    std::uint32_t gate_end = 0;    ///< rollout buckets [0, gate_end) are inside
-    std::vector<Stretch> inside;   ///< what those inside answer, by their variant bucket
-    std::vector<SlotRange> slots;  ///< of a layer, if there is one
-    std::string layer;             ///< empty: none
+    std::uint32_t gate_end = 0;          ///< rollout buckets [0, gate_end) are inside
+    std::vector<Stretch> inside;         ///< what those inside answer, by their variant bucket
+    std::vector<SlotRange> slots;        ///< of a layer, if there is one
+    std::string layer;                   ///< empty: none
+    std::vector<std::string> bucket_by;  ///< whose slot of the layer is asked
 };
 
 bool is_off(const FlagDefinition& flag, std::int64_t unix_ms) {
@@ -46,6 +47,7 @@ Form form_of(const FlagDefinition& flag, std::int64_t unix_ms, const SideMatrix&
     form.gate_end = gate_end_of(flag.rollout_percentage, flag.bucketing);
     if (flag.layer) {
         form.layer = flag.layer->name;
+        form.bucket_by = flag.bucket_by;
         form.slots = flag.layer->slots;
     }
     if (flag.status != Status::kAbTest) {
@@ -161,7 +163,9 @@ LayerShares layer_shares(const Form& before, const Form& after) {
     LayerShares shares;
     shares.before = before.layer.empty() ? 1 : slot_share(before.slots);
     shares.after = after.layer.empty() ? 1 : slot_share(after.slots);
-    const bool is_same = !before.layer.empty() && before.layer == after.layer;
+    // Another unit of the same context has a slot of its own.
+    const bool is_same =
+        !before.layer.empty() && before.layer == after.layer && before.bucket_by == after.bucket_by;
     shares.both = is_same ? shared_slots(before, after) : shares.before * shares.after;
     return shares;
 }

@@ -6,7 +6,7 @@
 // What makes it exact: the buckets of gate, variant and layer are three independent draws with
 // xxh3; with legacy_md5 gate and variant share one bucket. Two forms of one flag that agree in
 // bucketing, salt and bucket_by draw the same buckets; otherwise they draw independent ones, and
-// shares multiply.
+// shares multiply. The slot of a layer depends on its name and bucket_by alone.
 
 #include <cstdint>
 #include <string>

@@ -60,6 +60,11 @@ FlagDefinition layered(FlagDefinition flag, const char* layer, std::vector<SlotR
     return flag;
 }
 
+FlagDefinition bucketed_by(FlagDefinition flag, const char* attribute) {
+    flag.bucket_by = {attribute};
+    return flag;
+}
+
 SideMatrix plan(const FlagDefinition& before, const FlagDefinition& after) {
     return plan_matrix(before, after, kNow);
 }
@@ -127,6 +132,17 @@ TEST(PlanMatrixTest, ALayerLetsItsSlotsPass) {
         << "an enabled flag is on before its layer is asked";
 }
 
+TEST(PlanMatrixTest, AnotherUnitHasAnotherSlotOfTheSameLayer) {
+    const FlagDefinition by_user = layered(rollout(100), "l", {{0, 2499}});
+    const FlagDefinition by_account = bucketed_by(by_user, "account");
+    const SideMatrix shares = plan(by_user, by_account);
+    EXPECT_DOUBLE_EQ(shares.at(1, 1), 0.0625);
+    EXPECT_DOUBLE_EQ(shares.off_to_on(), 0.1875);
+    EXPECT_DOUBLE_EQ(shares.on_to_off(), 0.1875);
+    EXPECT_EQ(plan(by_account, salted(by_account, "new")).moved(), 0)
+        << "the salt is not that of the slots";
+}
+
 TEST(PlanMatrixTest, ANewVariantAndAStatusWithVariantsAreSidesOfTheirOwn) {
     const SideMatrix shares = plan(rollout(50), ab_test(50, {50, 25, 25}));
     EXPECT_THAT(shares.sides(), ElementsAre("off", "on", "a", "b", "c"));
@@ -134,7 +150,7 @@ TEST(PlanMatrixTest, ANewVariantAndAStatusWithVariantsAreSidesOfTheirOwn) {
     EXPECT_DOUBLE_EQ(shares.between(), 0.5);
 }
 
-/// One flag drawn at random: any status, rollout, weights, bucketing and perhaps a layer.
+/// One flag drawn at random: any status, rollout, weights, bucketing, unit and perhaps a layer.
 FlagDefinition random_flag(std::mt19937& random) {
     const auto up_to = [&](int most) { return std::uniform_int_distribution(0, most)(random); };
     const double percentage = up_to(10'000) / 100.0;
@@ -145,6 +161,7 @@ FlagDefinition random_flag(std::mt19937& random) {
             : ab_test(percentage, {double(first), (100.0 - first) / 4, (100.0 - first) * 3 / 4});
     flag = up_to(3) == 0 ? with_status(flag, Status::kEnabled) : flag;
     flag = up_to(2) == 0 ? salted(flag, "other") : flag;
+    flag = up_to(2) == 0 ? bucketed_by(flag, "account") : flag;
     flag = up_to(2) == 0 ? legacy(flag) : flag;
     return up_to(2) == 0 ? layered(flag, "l", {{0, static_cast<std::uint16_t>(up_to(9999))}})
                          : flag;
@@ -165,7 +182,8 @@ TEST(PlanMatrixTest, TheEvaluatorGivesTheseShares) {
         const PlanEvaluation evaluation(set, before, after);
         SideMatrix counts(shares.sides());
         for (int unit = 0; unit < kUnits; ++unit) {
-            const auto [from, to] = evaluation.ask(Context{{"user_id", unit}});
+            const auto [from, to] =
+                evaluation.ask(Context{{"user_id", unit}, {"account", unit + kUnits}});
             const auto side = [&](const std::string& name) {
                 return name == "off" ? std::size_t{0} : counts.side(name);
             };
