@@ -113,8 +113,8 @@ void ask_named_units(const sync::FlagPlan& plan, const PlanEvaluation& evaluatio
 
 void measure(const std::string& path, const PlanEvaluation& evaluation, PlanReport& report) {
     SideMatrix counts(report.shares.sides());
-    const auto side = [&](const std::string& name) {
-        return name == "off" ? std::size_t{0} : counts.side(name);
+    const auto index_of = [&](const PlannedSide& side) {
+        return side.is_on ? counts.side(side.name) : std::size_t{0};
     };
     LineReader lines(path);
     sync::QuestionReader reader;
@@ -135,7 +135,7 @@ void measure(const std::string& path, const PlanEvaluation& evaluation, PlanRepo
                                                  ": " + printable(*question.complaint));
         }
         const auto [before, after] = evaluation.ask(context);
-        counts.at(side(before), side(after)) += 1;
+        counts.at(index_of(before), index_of(after)) += 1;
     }
     if (count == 0) {
         throw Failure(ExitCode::kFailed, printable(path) + " holds no contexts");

@@ -24,9 +24,9 @@ std::vector<std::byte> image_of(const FlagChanges& set, const FlagDefinition& fl
     SnapshotBuilder builder;
     builder.apply(with_flag(set, flag));
     for (const FlagProblem& problem : builder.problems()) {
-        if (problem.is_refused && problem.flag == sync::shown_name(flag.name)) {
-            throw Failure(ExitCode::kFailed,
-                          printable(problem.flag + ": " + problem.field + ": " + problem.message));
+        if (problem.is_refused && problem.flag == flag.name) {
+            throw Failure(ExitCode::kFailed, printable(sync::shown_name(flag.name) + ": " +
+                                                       problem.field + ": " + problem.message));
         }
     }
     return builder.build({1, set.database_unix_ms});
@@ -42,14 +42,14 @@ SnapshotView view_of(const std::vector<std::byte>& bytes) {
     return view;
 }
 
-std::string side_of(const SnapshotView& view, const std::string& name, const Context& context) {
+PlannedSide side_of(const SnapshotView& view, const std::string& name, const Context& context) {
     const FlagRecord* flag = view.find(hash64(std::string_view(name)));
     const Answer answer = flag == nullptr ? Answer{} : evaluate(view, *flag, context);
     const VariantRecord* variant = answer.variant == 0 ? nullptr : view.variant(answer.variant - 1);
     if (variant != nullptr) {
-        return std::string(view.name(*variant));
+        return {true, std::string(view.name(*variant))};
     }
-    return answer.is_enabled ? "on" : "off";
+    return {answer.is_enabled, answer.is_enabled ? "on" : "off"};
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ PlanEvaluation::PlanEvaluation(const FlagChanges& set, const FlagDefinition& bef
       before_(view_of(bytes_before_)),
       after_(view_of(bytes_after_)) {}
 
-std::pair<std::string, std::string> PlanEvaluation::ask(const Context& context) const {
+std::pair<PlannedSide, PlannedSide> PlanEvaluation::ask(const Context& context) const {
     return {side_of(before_, flag_, context), side_of(after_, flag_, context)};
 }
 

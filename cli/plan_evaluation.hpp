@@ -15,14 +15,22 @@
 
 namespace burgee::cli {
 
+/// What a context gets. A variant may be called "off", so the name does not tell whether it is on.
+struct PlannedSide {
+    bool is_on = false;
+    std::string name;  ///< "off", "on" or the name of a variant
+
+    friend bool operator==(const PlannedSide&, const PlannedSide&) = default;
+};
+
 class PlanEvaluation {
 public:
     /// Builds both. Throws Failure kFailed when hosts could not publish `after` within `set`.
     PlanEvaluation(const FlagChanges& set, const FlagDefinition& before,
                    const FlagDefinition& after);
 
-    /// What `context` gets before and after: "off", "on" or the name of a variant.
-    std::pair<std::string, std::string> ask(const Context& context) const;
+    /// What `context` gets before and after.
+    std::pair<PlannedSide, PlannedSide> ask(const Context& context) const;
 
 private:
     std::string flag_;

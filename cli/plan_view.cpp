@@ -58,8 +58,8 @@ std::string named_text(const PlanReport& report) {
                    " more\n";
         }
         const NamedUnit& unit = report.named_changes[index];
-        text += "  " + printable(unit.unit) + ": " + printable(unit.before) + " -> " +
-                printable(unit.after) + "\n";
+        text += "  " + printable(unit.unit) + ": " + printable(unit.before.name) + " -> " +
+                printable(unit.after.name) + "\n";
     }
     return text;
 }
@@ -113,8 +113,8 @@ void write_named(JsonWriter& json, const PlanReport& report) {
     json.key("named_units").begin_object();
     json.member("count", std::uint64_t{report.named_count}).key("changed").begin_array();
     for (const NamedUnit& unit : report.named_changes) {
-        json.begin_object().member("unit", unit.unit).member("from", unit.before);
-        json.member("to", unit.after).end_object();
+        json.begin_object().member("unit", unit.unit).member("from", unit.before.name);
+        json.member("to", unit.after.name).end_object();
     }
     json.end_array().end_object();
 }
@@ -123,7 +123,7 @@ void write_named(JsonWriter& json, const PlanReport& report) {
 
 bool PlanReport::changes_sides() const {
     const bool has_named = std::any_of(named_changes.begin(), named_changes.end(),
-                                       [](const NamedUnit& unit) { return unit.before != "off"; });
+                                       [](const NamedUnit& unit) { return unit.before.is_on; });
     return shares.changed_sides() > 0 || has_named || (measured && measured->changed_sides() > 0);
 }
 

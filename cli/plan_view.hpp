@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/plan_evaluation.hpp"
 #include "cli/plan_matrix.hpp"
 
 namespace burgee::cli {
@@ -20,8 +21,8 @@ struct NewConfig {
 /// A unit of `include` or `exclude`, before or after, whose answer changes.
 struct NamedUnit {
     std::string unit;
-    std::string before;
-    std::string after;
+    PlannedSide before;
+    PlannedSide after;
 };
 
 struct PlanReport {

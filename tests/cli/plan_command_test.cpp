@@ -101,6 +101,21 @@ TEST_F(PlanCommandTest, SaysWhatAttributesDecideAndMeasuresItOverContexts) {
     EXPECT_DOUBLE_EQ(plan["measured"]["shares"]["off_to_on"].get_double().value(), 0.5);
 }
 
+TEST_F(PlanCommandTest, AVariantCalledOffIsNotOff) {
+    ok({"flag", "create", "p.named", "--status", "ab_test", "--rollout", "100", "--variant",
+        "off=50", "--variant", "new=50", "--include", "vip"});
+    ok({"experiment", "create", "--flag", "p.named", "--name", "named", "--metric", "conversion"});
+    std::string contexts;
+    for (int unit = 0; unit < 32; ++unit) {  // that "off" is drawn for none of them: once in 2^32
+        contexts += R"({"context": {"user_id": )" + std::to_string(unit) + "}}\n";
+    }
+    const auto plan =
+        json({"flag", "plan", "p.named", "--status", "disabled", "--contexts", file(contexts)});
+    EXPECT_DOUBLE_EQ(plan["measured"]["shares"]["on_to_off"].get_double().value(), 1);
+    EXPECT_EQ(plan["named_units"]["changed"].get_array().size(), 1U);
+    EXPECT_TRUE(plan["is_new_phase_advisable"].get_bool().value());
+}
+
 TEST_F(PlanCommandTest, ABadContextIsNamedByItsLine) {
     ok({"flag", "create", "p.bad", "--status", "enabled"});
     EXPECT_THAT(refused(1, {"flag", "plan", "p.bad", "--status", "disabled", "--contexts",

@@ -10,8 +10,10 @@
 #include <cmath>
 #include <random>
 
+#include "cli/exit_code.hpp"
 #include "cli/plan_evaluation.hpp"
 #include "sync/flag_split.hpp"
+#include "tests/shm/conditions.hpp"
 
 namespace burgee::cli {
 namespace {
@@ -167,6 +169,38 @@ FlagDefinition random_flag(std::mt19937& random) {
                          : flag;
 }
 
+FlagChanges nothing_else() {
+    FlagChanges set;
+    set.is_full = true;
+    set.database_unix_ms = kNow;
+    return set;
+}
+
+TEST(PlanEvaluationTest, AVariantCalledOffIsOn) {
+    FlagDefinition flag = ab_test(100, {50, 50});
+    flag.variants[0].name = "off";
+    const PlanEvaluation evaluation(nothing_else(), flag, with_status(flag, Status::kDisabled));
+    int in_variant = 0;
+    for (int unit = 0; unit < 100; ++unit) {
+        const auto [before, after] = evaluation.ask(Context{{"user_id", unit}});
+        EXPECT_TRUE(before.is_on);
+        EXPECT_FALSE(after.is_on);
+        EXPECT_EQ(after.name, "off");
+        EXPECT_FALSE(before == after) << unit;
+        in_variant += before.name == "off" ? 1 : 0;
+    }
+    EXPECT_GT(in_variant, 0);
+}
+
+TEST(PlanEvaluationTest, RefusesAFlagWhateverItsNameLooksLike) {
+    FlagDefinition flag = rollout(50);
+    flag.name = std::string(100, 'n');  // longer than people are shown
+    FlagDefinition after = flag;
+    after.audience = {test::named_segment("nowhere")};
+    EXPECT_NO_THROW(PlanEvaluation(nothing_else(), flag, flag));
+    EXPECT_THROW(PlanEvaluation(nothing_else(), flag, after), Failure);
+}
+
 TEST(PlanMatrixTest, TheEvaluatorGivesTheseShares) {
     constexpr int kUnits = 40'000;
     constexpr double kTolerance = 6 * 0.5 / 200;  // six standard errors at their widest
@@ -176,18 +210,15 @@ TEST(PlanMatrixTest, TheEvaluatorGivesTheseShares) {
         const FlagDefinition before = random_flag(random);
         const FlagDefinition after = random_flag(random);
         const SideMatrix shares = plan(before, after);
-        FlagChanges set;
-        set.is_full = true;
-        set.database_unix_ms = kNow;
-        const PlanEvaluation evaluation(set, before, after);
+        const PlanEvaluation evaluation(nothing_else(), before, after);
         SideMatrix counts(shares.sides());
         for (int unit = 0; unit < kUnits; ++unit) {
             const auto [from, to] =
                 evaluation.ask(Context{{"user_id", unit}, {"account", unit + kUnits}});
-            const auto side = [&](const std::string& name) {
-                return name == "off" ? std::size_t{0} : counts.side(name);
+            const auto index_of = [&](const PlannedSide& side) {
+                return side.is_on ? counts.side(side.name) : std::size_t{0};
             };
-            counts.at(side(from), side(to)) += 1.0 / kUnits;
+            counts.at(index_of(from), index_of(to)) += 1.0 / kUnits;
         }
         double sum = 0;
         for (std::size_t from = 0; from < counts.sides().size(); ++from) {
