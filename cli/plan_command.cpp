@@ -10,6 +10,7 @@
 #include "cli/flag_definition.hpp"
 #include "cli/flag_lookup.hpp"
 #include "cli/line_reader.hpp"
+#include "cli/plan_basis.hpp"
 #include "cli/plan_evaluation.hpp"
 #include "cli/plan_view.hpp"
 #include "cli/table.hpp"
@@ -22,10 +23,6 @@ struct Options {
     FlagOptions flag;
     std::string contexts;
 };
-
-bool has_targeting(const FlagDefinition& flag) {
-    return !flag.audience.empty() || !flag.rules.empty() || !flag.requirements.empty();
-}
 
 void explain_basis(const FlagDefinition& before, const FlagDefinition& after, PlanReport& report) {
     if (report.is_random) {
@@ -47,27 +44,6 @@ void explain_basis(const FlagDefinition& before, const FlagDefinition& after, Pl
     }
     if (before.layer || after.layer) {
         report.basis.emplace_back("slots of layers are counted in");
-    }
-}
-
-void explain_unknown(const FlagDefinition& before, const FlagDefinition& after,
-                     PlanReport& report) {
-    const auto add = [&](bool differs, bool is_there, const std::string& what) {
-        if (differs) {
-            report.unknown.push_back(what + " would change: whom that moves depends on attributes");
-        } else if (is_there) {
-            report.unknown.push_back(what + ": how many units it lets through or answers itself");
-        }
-    };
-    add(before.requirements != after.requirements, !before.requirements.empty(), "requires");
-    add(before.audience != after.audience, !before.audience.empty(), "audience");
-    add(before.rules != after.rules, !before.rules.empty(), "rules");
-    if (!before.rules.empty() && before.rules == after.rules && !draws_same(before, after)) {
-        report.unknown.emplace_back("rules that serve by bucket would move units, too");
-    }
-    if (before.bucket_by != after.bucket_by) {
-        report.unknown.emplace_back(
-            "bucket_by would change: whether contexts have the attributes it names");
     }
 }
 
@@ -157,10 +133,10 @@ PlanReport report_of(const sync::FlagPlan& plan, const std::string& contexts) {
     report.flag = before.name;
     report.experiments = plan.experiments;
     report.shares = plan_matrix(before, after, plan.database_unix_ms);
-    report.is_of_everybody = !has_targeting(before) && !has_targeting(after);
+    report.is_of_everybody = is_of_all_units(before, after);
     report.is_random = before.strategy == Strategy::kRandom || after.strategy == Strategy::kRandom;
     explain_basis(before, after, report);
-    explain_unknown(before, after, report);
+    report.unknown = unknown_parts(before, after);
     find_new_configs(before, after, report);
     const PlanEvaluation evaluation(plan.set, before, after);
     ask_named_units(plan, evaluation, report);

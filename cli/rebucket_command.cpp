@@ -7,6 +7,8 @@
 #include "cli/command.hpp"
 #include "cli/database.hpp"
 #include "cli/flag_lookup.hpp"
+#include "cli/plan_basis.hpp"
+#include "cli/plan_matrix.hpp"
 #include "cli/publishability.hpp"
 #include "cli/table.hpp"
 #include "shm/json_text.hpp"
@@ -30,31 +32,58 @@ std::string percent_text(double share) {
     return text.data();
 }
 
-std::string split_text(const Rebucketing& done, const sync::FlagSplit& split) {
-    std::string text = "off " + percent_text(split.off);
-    for (std::size_t side = 0; side < done.sides.size(); ++side) {
-        text += ", " + done.sides[side] + " " + percent_text(split.on[side]);
+/// Which shares answer what before and after, layers and expiry counted in.
+struct Shares {
+    explicit Shares(const Rebucketing& done)
+        : matrix(plan_matrix(done.flag_before, done.flag_after, done.database_unix_ms)),
+          unknown(unknown_parts(done.flag_before, done.flag_after)),
+          is_of_all(is_of_all_units(done.flag_before, done.flag_after)),
+          is_random(done.flag_before.strategy == Strategy::kRandom) {}
+
+    /// A draw at random has no sides to change.
+    double changed() const { return is_random ? 0 : matrix.moved(); }
+
+    SideMatrix matrix;
+    std::vector<std::string> unknown;
+    bool is_of_all = true;
+    bool is_random = false;
+};
+
+std::string split_text(const SideMatrix& matrix,
+                       double (SideMatrix::*share_of)(std::size_t) const) {
+    std::string text;
+    for (std::size_t side = 0; side < matrix.sides().size(); ++side) {
+        text += (text.empty() ? "" : ", ") + matrix.sides()[side] + " " +
+                percent_text((matrix.*share_of)(side));
     }
     return text;
 }
 
-void write_split(JsonWriter& json, const Rebucketing& done, const sync::FlagSplit& split) {
-    json.begin_object().key("off").value(split.off).key("on").begin_object();
-    for (std::size_t side = 0; side < done.sides.size(); ++side) {
-        json.key(done.sides[side]).value(split.on[side]);
+void write_split(JsonWriter& json, const SideMatrix& matrix,
+                 double (SideMatrix::*share_of)(std::size_t) const) {
+    json.begin_object().key("off").value((matrix.*share_of)(0)).key("on").begin_object();
+    for (std::size_t side = 1; side < matrix.sides().size(); ++side) {
+        json.key(matrix.sides()[side]).value((matrix.*share_of)(side));
     }
     json.end_object().end_object();
 }
 
 std::string report_json(const Options& options, const Rebucketing& done) {
+    const Shares shares(done);
     JsonWriter json;
     json.begin_object().key("flag").value(options.name);
     json.key("is_dry_run").value(options.is_dry_run);
-    json.key("changed_share").value(done.changed_share).key("changed_share_is_exact").value(true);
-    json.key("before");
-    write_split(json, done, done.before);
+    json.member("changed_share", shares.changed());
+    json.member("changed_share_is_exact", shares.unknown.empty());
+    json.member("changed_share_is_of_all_units", shares.is_of_all);
+    json.key("unknown").begin_array();
+    for (const std::string& sentence : shares.unknown) {
+        json.value(sentence);
+    }
+    json.end_array().key("before");
+    write_split(json, shares.matrix, &SideMatrix::before);
     json.key("after");
-    write_split(json, done, done.after);
+    write_split(json, shares.matrix, &SideMatrix::after);
     json.key("segments_before").raw(done.segments_before);
     json.key("segments_after").raw(done.segments_after);
     json.key("dropped_keys").begin_array();
@@ -75,10 +104,16 @@ std::string report_text(const Options& options, const Rebucketing& done) {
     std::string text =
         (options.is_dry_run ? "would rebucket " : "rebucketed ") + printable(options.name) +
         (options.is_dry_run ? "\n" : " (revision " + std::to_string(done.revision) + ")\n");
-    text += "before    " + printable(split_text(done, done.before)) + "\n";
-    text += "after     " + printable(split_text(done, done.after)) + "\n";
-    text += "changes   " + percent_text(done.changed_share) +
-            " of all units (exact: their places before and after are independent)\n";
+    const Shares shares(done);
+    text += "before    " + printable(split_text(shares.matrix, &SideMatrix::before)) + "\n";
+    text += "after     " + printable(split_text(shares.matrix, &SideMatrix::after)) + "\n";
+    text += "changes   " + percent_text(shares.changed()) +
+            (shares.is_of_all ? " of all units" : " of the units that reach the draw") +
+            (shares.is_random ? " (type random: no unit keeps an answer)\n"
+                              : " (exact: their places before and after are independent)\n");
+    for (const std::string& sentence : shares.unknown) {
+        text += "not known " + printable(sentence) + "\n";
+    }
     text += "segments  " + printable(done.segments_before) + " -> " +
             printable(done.segments_after) + "\n";
     for (const std::string& key : done.dropped_keys) {

@@ -1,6 +1,7 @@
 #include "sync/rebucket.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sync/flag_check.hpp"
 #include "sync/flag_queries.hpp"
@@ -80,19 +81,14 @@ Rebucketing plan(PgTransaction& open, const std::string& name, const PgRows& fla
     result.segments_before = segments.text(0, 1);
     row.segments = result.segments_after;
     FlagDefinition after = meaning_of(row, settings, "with xxh3 buckets ");
-    for (const VariantDefinition& variant : after.variants) {
-        if (after.status == Status::kAbTest) {
-            result.sides.push_back(variant.name);
-        }
-    }
-    if (after.status != Status::kAbTest) {
-        result.sides.emplace_back("on");
-    }
     result.before = split_of(before);
     result.after = split_of(after);
     // A draw at random has no sides to change.
     result.changed_share =
         before.strategy == Strategy::kRandom ? 0 : share_that_changes(result.before, result.after);
+    result.flag_before = std::move(before);
+    result.flag_after = std::move(after);
+    result.database_unix_ms = read_revision(open).database_unix_ms;
     if (is_by_setting) {
         const PgRows keys = open.query(kDroppedKeys, {name});
         for (std::size_t key = 0; key < keys.size(); ++key) {

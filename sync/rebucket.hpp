@@ -21,10 +21,14 @@ struct RebucketedExperiment {
 
 /// What rebucketing does, or has done.
 struct Rebucketing {
-    std::vector<std::string> sides;  ///< names of the variants; "on" for every other status
+    FlagDefinition flag_before;
+    FlagDefinition flag_after;
+    std::int64_t database_unix_ms = 0;
     FlagSplit before;
     FlagSplit after;
-    double changed_share = 0;     ///< of all units, exact: see share_that_changes()
+    /// Of the units that reach the split, see share_that_changes(): lists, targeting, layers and
+    /// expiry are not asked.
+    double changed_share = 0;
     std::string segments_before;  ///< JSON text
     std::string segments_after;
     std::vector<std::string> dropped_keys;  ///< of segments: had no effect, and would get one

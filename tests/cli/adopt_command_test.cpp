@@ -119,6 +119,32 @@ TEST_F(AdoptCommandTest, TheDoctorIsContentWithALoginThatOnlyReads) {
     EXPECT_THAT(report, HasSubstr("(GRANT burgee_writer TO CURRENT_USER)"));
 }
 
+TEST_F(AdoptCommandTest, RebucketSaysWhatItCannotKnow) {
+    ok(there({"db", "adopt"}));
+    const auto insert = [&](const std::string& name, const std::string& more,
+                            const std::string& expires_at) {
+        postgres().execute(
+            "INSERT INTO feature_flags (name, status, rollout_percentage, segments, expires_at)"
+            " VALUES ('" +
+                name +
+                "', 'gradual_rollout', 50, "
+                "'{\"bucketing\": \"legacy_md5\"" +
+                more + "}', " + expires_at + ")",
+            "former");
+    };
+    insert("aimed", R"(, "audience": [{"attribute": "plan", "operator": "EXISTS"}])", "NULL");
+    const std::string text = ok(there({"flag", "rebucket", "aimed", "--dry-run"}));
+    EXPECT_THAT(text, HasSubstr("changes   50.00 % of the units that reach the draw (exact"));
+    EXPECT_THAT(text, HasSubstr("not known audience: how many units it lets through"));
+    const auto aimed = json(there({"flag", "rebucket", "aimed", "--dry-run"}));
+    EXPECT_FALSE(aimed["changed_share_is_exact"].get_bool().value());
+    EXPECT_EQ(aimed["unknown"].get_array().size(), 1U);
+    insert("over", "", "'2020-01-01'");
+    const auto over = json(there({"flag", "rebucket", "over", "--dry-run"}));
+    EXPECT_EQ(over["changed_share"].get_double().value(), 0) << "it is off before and after";
+    EXPECT_TRUE(over["changed_share_is_exact"].get_bool().value());
+}
+
 TEST_F(AdoptCommandTest, RebucketsAndTheDoctorIsContent) {
     ok(there({"db", "adopt"}));
     EXPECT_EQ(burgee(there({"doctor", "--directory", "/nonexistent"})).exit.code, 1);
