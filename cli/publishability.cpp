@@ -1,6 +1,9 @@
 #include "cli/publishability.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "cli/database.hpp"
@@ -50,6 +53,18 @@ Surroundings read_surroundings(sync::PgSession& session) {
         sync::check_segments(sync::read_segment_rows(open, std::nullopt), around.changes);
         return around;
     }));
+}
+
+struct ByText {
+    bool operator()(const FlagProblem& one, const FlagProblem& other) const {
+        return std::tie(one.flag, one.field, one.message, one.is_refused) <
+               std::tie(other.flag, other.field, other.message, other.is_refused);
+    }
+};
+using ProblemSet = std::set<FlagProblem, ByText>;
+
+ProblemSet set_of(std::vector<FlagProblem> problems) {
+    return {std::make_move_iterator(problems.begin()), std::make_move_iterator(problems.end())};
 }
 
 /// Puts `change` beside `present`, as a poll would, and throws what the builder says of `name`.
@@ -126,15 +141,26 @@ void require_measurable(sync::PgSession& session, const sync::FlagRow& row) {
 }
 
 void require_publishable(sync::PgSession& session, const sync::SegmentRow& row) {
-    const Surroundings around = read_surroundings(session);
     sync::SegmentVerdict verdict =
         sync::check_segment({row.name, row.constraints_json, UINT64_MAX});
     if (!verdict.segment) {
         throw_refused(std::move(verdict.problems));
     }
-    FlagChanges change;
-    change.segments.push_back(*std::move(verdict.segment));
-    require_buildable(around.changes, change, segment_label(row.name));
+    FlagChanges set = read_publication(session);
+    const ProblemSet before = set_of(publishing_faults(set));
+    std::erase_if(set.segments,
+                  [&](const SegmentDefinition& each) { return each.name == row.name; });
+    std::erase(set.refused_segments, row.name);
+    set.segments.push_back(*std::move(verdict.segment));
+    std::vector<FlagProblem> problems = publishing_faults(set);
+    // What was refused already and still is says nothing against this row.
+    std::erase_if(problems, [&](const FlagProblem& problem) {
+        return !problem.is_refused ||
+               (problem.flag != segment_label(row.name) && before.contains(problem));
+    });
+    if (!problems.empty()) {
+        throw_refused(std::move(problems));
+    }
 }
 
 }  // namespace burgee::cli

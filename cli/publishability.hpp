@@ -40,7 +40,8 @@ void require_publishable(sync::PgSession& session, const sync::FlagRow& row);
 /// The same for a flag with an experiment that is about to become active.
 void require_measurable(sync::PgSession& session, const sync::FlagRow& row);
 
-/// The same for a segment.
+/// The same for a segment, and when a flag or segment that names it, and is published so far, could
+/// not be published with it. Reads everything.
 void require_publishable(sync::PgSession& session, const sync::SegmentRow& row);
 
 }  // namespace burgee::cli

@@ -51,6 +51,35 @@ TEST_F(SegmentCommandTest, PutRefusesWhatCouldNotBePublished) {
     refused(3, {"segment", "show", "new"});
 }
 
+TEST_F(SegmentCommandTest, PutRefusesWhatWouldMakeAFlagUnpublishable) {
+    const auto times = [](int count, const std::string& constraint) {
+        std::string list = "[" + constraint;
+        for (int each = 1; each < count; ++each) {
+            list += "," + constraint;
+        }
+        return list + "]";
+    };
+    const std::string exists = R"({"attribute":"a","operator":"EXISTS"})";
+    ok({"segment", "put", "leaf", "--constraints", times(500, exists)});
+    ok({"segment", "put", "grows", "--constraints", times(1, exists)});
+    ok({"flag", "create", "asks.twice", "--status", "enabled", "--segments",
+        R"({"audience":[{"segment":"grows"},{"segment":"grows"}]})"});
+    // Good by itself: 250 500 steps of 262 144. Asked twice it is too long.
+    const std::string heavy = times(500, R"({"segment":"leaf"})");
+    EXPECT_THAT(refused(1, {"segment", "put", "grows", "--constraints", heavy}),
+                AllOf(HasSubstr("asks.twice"), HasSubstr("steps")));
+    EXPECT_EQ(json({"segment", "show", "grows"})["constraints"].get_array().size(), 1U);
+    EXPECT_THAT(ok({"flag", "problems"}), testing::Not(HasSubstr("asks.twice")));
+    ok({"flag", "delete", "asks.twice"});
+    ok({"segment", "put", "grows", "--constraints", heavy});
+    ok({"flag", "create", "bad.already"});
+    postgres().value(
+        "UPDATE feature_flags SET status = 'enabled', segments = '{\"audience\":"
+        " [{\"segment\": \"nowhere\"}]}' WHERE name = 'bad.already' RETURNING 1");
+    ok({"segment", "put", "grows", "--constraints", times(2, exists)});
+    ok({"flag", "delete", "bad.already"});
+}
+
 TEST_F(SegmentCommandTest, DryRunsShowWhatWouldChange) {
     const auto tried = [](std::vector<std::string> words) {
         words.emplace_back("--dry-run");
