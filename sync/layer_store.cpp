@@ -170,10 +170,12 @@ SyncResult<void> LayerStore::remove(const std::string& name) {
         begin_write(open, mode_);
         lock_layer(open, name);
         if (const auto owners = read_owners(open, name); !owners.empty()) {
-            throw SyncFailure(SyncErrorKind::kInvalid,
-                              "flag " + quoted(owners.front().flag) + " and " +
-                                  std::to_string(owners.size() - 1) + " more own slots of layer " +
-                                  quoted(name) + ": release them first");
+            const std::size_t more = owners.size() - 1;
+            throw SyncFailure(
+                SyncErrorKind::kInvalid,
+                "flag " + quoted(owners.front().flag) +
+                    (more == 0 ? " owns" : " and " + std::to_string(more) + " more own") +
+                    " slots of layer " + quoted(name) + ": release them first");
         }
         open.query(kRemove, {name});
         end_write(open, mode_);

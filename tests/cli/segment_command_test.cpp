@@ -129,7 +129,12 @@ TEST_F(LayerCommandTest, SlotsGoFromFlagToFlag) {
     EXPECT_THAT(ok({"layer", "list"}), testing::ContainsRegex("checkout +26% +74% +the cart"));
     EXPECT_THAT(refused(1, {"layer", "assign", "checkout", "--flag", "cart", "--percentage", "80"}),
                 HasSubstr("7400 free slots"));
-    EXPECT_THAT(refused(1, {"layer", "delete", "checkout"}), HasSubstr("release them first"));
+    EXPECT_THAT(refused(1, {"layer", "delete", "checkout"}),
+                HasSubstr("flag \"cart\" owns slots of layer \"checkout\": release them first"));
+    ok({"flag", "create", "basket"});
+    ok({"layer", "assign", "checkout", "--flag", "basket", "--slots", "1"});
+    EXPECT_THAT(refused(1, {"layer", "delete", "checkout"}), HasSubstr("and 1 more own slots"));
+    ok({"layer", "release", "checkout", "--flag", "basket"});
     EXPECT_EQ(
         json({"layer", "release", "checkout", "--flag", "cart", "--percentage", "1"})["slot_count"]
             .get_uint64()
