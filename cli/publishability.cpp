@@ -1,9 +1,6 @@
 #include "cli/publishability.hpp"
 
 #include <algorithm>
-#include <iterator>
-#include <set>
-#include <tuple>
 #include <utility>
 
 #include "cli/database.hpp"
@@ -11,6 +8,7 @@
 #include "shm/rule_program.hpp"
 #include "shm/snapshot_builder.hpp"
 #include "sync/flag_check.hpp"
+#include "sync/flag_problems.hpp"
 #include "sync/flag_queries.hpp"
 #include "sync/flag_reader.hpp"
 #include "sync/flag_set_reading.hpp"
@@ -53,18 +51,6 @@ Surroundings read_surroundings(sync::PgSession& session) {
         sync::check_segments(sync::read_segment_rows(open, std::nullopt), around.changes);
         return around;
     }));
-}
-
-struct ByText {
-    bool operator()(const FlagProblem& one, const FlagProblem& other) const {
-        return std::tie(one.flag, one.field, one.message, one.is_refused) <
-               std::tie(other.flag, other.field, other.message, other.is_refused);
-    }
-};
-using ProblemSet = std::set<FlagProblem, ByText>;
-
-ProblemSet set_of(std::vector<FlagProblem> problems) {
-    return {std::make_move_iterator(problems.begin()), std::make_move_iterator(problems.end())};
 }
 
 /// Puts `change` beside `present`, as a poll would, and throws what the builder says of `name`.
@@ -147,7 +133,8 @@ void require_publishable(sync::PgSession& session, const sync::SegmentRow& row) 
         throw_refused(std::move(verdict.problems));
     }
     FlagChanges set = read_publication(session);
-    const ProblemSet before = set_of(publishing_faults(set));
+    const std::vector<FlagProblem> faults = publishing_faults(set);
+    const sync::ProblemSet before(faults.begin(), faults.end());
     std::erase_if(set.segments,
                   [&](const SegmentDefinition& each) { return each.name == row.name; });
     std::erase(set.refused_segments, row.name);

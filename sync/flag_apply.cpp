@@ -7,6 +7,8 @@
 
 #include "sync/flag_check.hpp"
 #include "sync/flag_document_rows.hpp"
+#include "sync/flag_document_search.hpp"
+#include "sync/flag_problems.hpp"
 #include "sync/flag_queries.hpp"
 #include "sync/flag_set_reading.hpp"
 #include "sync/flag_text.hpp"
@@ -90,7 +92,8 @@ public:
             read_time(flag);
         }
         add_stranger_owners();
-        const std::vector<FlagProblem> faults_before = judge_(read_flag_set(open_));
+        const std::vector<FlagProblem> faults = judge_(read_flag_set(open_));
+        const ProblemSet faults_before(faults.begin(), faults.end());
         compare_all();
         if (options_.is_pruning) {
             applied_.experiments_removed =
@@ -177,23 +180,17 @@ private:
         if (options_.is_pruning) {
             return;
         }
-        const std::vector<std::string> flags = names_of(document_.flags);
         for (LayerEntry& layer : document_.layers) {
-            const auto old = std::lower_bound(
-                present_.layers.begin(), present_.layers.end(), layer.name,
-                [](const LayerEntry& each, const std::string& name) { return each.name < name; });
-            if (old == present_.layers.end() || old->name != layer.name) {
+            const LayerEntry* old = find_named(present_.layers, layer.name);
+            if (old == nullptr) {
                 continue;
             }
-            const std::vector<LayerEntry::Owner> wanted = layer.owners;
+            const LayerEntry wanted = layer;
+            const SlotOwners taken = slot_owners(wanted.owners);
             for (const LayerEntry::Owner& owner : old->owners) {
-                const bool is_named =
-                    std::binary_search(flags.begin(), flags.end(), owner.flag) ||
-                    std::any_of(wanted.begin(), wanted.end(), [&](const LayerEntry::Owner& each) {
-                        return each.flag == owner.flag;
-                    });
-                if (!is_named) {
-                    refuse_shared_slots(layer.name, owner, wanted);
+                if (find_named(document_.flags, owner.flag) == nullptr &&
+                    find_owner(wanted, owner.flag) == nullptr) {
+                    refuse_shared_slots(layer.name, owner, taken);
                     layer.owners.push_back(owner);
                 }
             }
@@ -204,18 +201,16 @@ private:
     }
 
     void refuse_shared_slots(const std::string& layer, const LayerEntry::Owner& stranger,
-                             const std::vector<LayerEntry::Owner>& wanted) {
-        for (const LayerEntry::Owner& owner : wanted) {
-            for (const SlotRange& mine : owner.slots) {
-                for (const SlotRange& theirs : stranger.slots) {
-                    if (mine.first <= theirs.last && theirs.first <= mine.last) {
-                        refuse("layer " + shown_name(layer) + ": slot " +
-                               std::to_string(std::max(mine.first, theirs.first)) +
-                               " is for flag \"" + shown_name(owner.flag) +
-                               "\" and belongs to flag \"" + shown_name(stranger.flag) +
-                               "\", which the file does not name");
-                        return;
-                    }
+                             const SlotOwners& taken) {
+        for (const SlotRange& range : stranger.slots) {
+            for (std::size_t slot = range.first; slot <= range.last && slot < taken.size();
+                 ++slot) {
+                if (taken[slot] != nullptr) {
+                    refuse("layer " + shown_name(layer) + ": slot " + std::to_string(slot) +
+                           " is for flag \"" + shown_name(taken[slot]->flag) +
+                           "\" and belongs to flag \"" + shown_name(stranger.flag) +
+                           "\", which the file does not name");
+                    return;
                 }
             }
         }
@@ -263,11 +258,9 @@ private:
     /// In each layer all that move are taken before any is given, so that two flags may swap.
     void move_slots() {
         for (const LayerEntry& layer : document_.layers) {
-            const auto same_name = [&](const LayerEntry& each) { return each.name == layer.name; };
-            const auto old =
-                std::find_if(present_.layers.begin(), present_.layers.end(), same_name);
+            const LayerEntry* old = find_named(present_.layers, layer.name);
             const LayerEntry none;
-            const LayerEntry& before = old == present_.layers.end() ? none : *old;
+            const LayerEntry& before = old == nullptr ? none : *old;
             if (const auto losing = owners_beyond(before, layer); !losing.empty()) {
                 take_slots(open_, layer.name, losing);
             }
@@ -277,10 +270,8 @@ private:
     }
 
     static bool has_owner(const LayerEntry& layer, const LayerEntry::Owner& owner) {
-        return std::any_of(layer.owners.begin(), layer.owners.end(),
-                           [&](const LayerEntry::Owner& each) {
-                               return each.flag == owner.flag && each.slots == owner.slots;
-                           });
+        const LayerEntry::Owner* found = find_owner(layer, owner.flag);
+        return found != nullptr && found->slots == owner.slots;
     }
 
     /// Owners of `one` that have other slots, or none, in `other`.
@@ -299,11 +290,9 @@ private:
             if (has_owner(old, owner)) {
                 continue;
             }
-            const auto is_owner = [&](const FlagEntry& flag) { return flag.name == owner.flag; };
             const bool is_there =
-                std::any_of(document_.flags.begin(), document_.flags.end(), is_owner) ||
-                (!options_.is_pruning &&
-                 std::any_of(present_.flags.begin(), present_.flags.end(), is_owner));
+                find_named(document_.flags, owner.flag) != nullptr ||
+                (!options_.is_pruning && find_named(present_.flags, owner.flag) != nullptr);
             if (is_there) {
                 give_slots(open_, layer.name, owner);
             } else {
@@ -316,7 +305,7 @@ private:
 
     /// The set as hosts would read it now. Rows that the document does not name may have been bad
     /// before; they must not become worse.
-    void check_together(const std::vector<FlagProblem>& faults_before) {
+    void check_together(const ProblemSet& faults_before) {
         FlagChanges set = read_flag_set(open_);
         std::set<std::string> ours;
         for (const FlagEntry& flag : document_.flags) {
@@ -332,9 +321,7 @@ private:
         std::copy_if(set.problems.begin(), set.problems.end(), std::back_inserter(problems),
                      is_ours);
         for (const FlagProblem& fault : judge_(set)) {
-            const bool is_old =
-                std::find(faults_before.begin(), faults_before.end(), fault) != faults_before.end();
-            if (is_ours(fault) || (fault.is_refused && !is_old)) {
+            if (is_ours(fault) || (fault.is_refused && !faults_before.contains(fault))) {
                 problems.push_back(fault);
             }
         }

@@ -1,9 +1,11 @@
 #pragma once
 
-// Collects what is wrong with one flag or segment while it is being checked.
+// Collects what is wrong with one flag or segment while it is being checked, and sets of it.
 
 #include <cstddef>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,15 @@ namespace burgee::sync {
 /// Refusals, and warnings, of one row that are shown; the last one says that there are more,
 /// because a row may hold a million mistakes. Chosen by feel.
 inline constexpr std::size_t kProblemsShownMax = 100;
+
+/// An order for sets alone: by flag, field and message.
+struct ProblemOrder {
+    bool operator()(const FlagProblem& one, const FlagProblem& other) const {
+        return std::tie(one.flag, one.field, one.message, one.is_refused) <
+               std::tie(other.flag, other.field, other.message, other.is_refused);
+    }
+};
+using ProblemSet = std::set<FlagProblem, ProblemOrder>;
 
 class FlagProblems {
 public:
