@@ -61,6 +61,12 @@ constexpr const char* kMetricIndexes =
     "  AND a.attnum = i.indkey[0] JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m"
     "  ON m.oid = c.relam WHERE i.indrelid = 'public.ab_test_metrics'::regclass AND i.indisvalid"
     "  AND i.indpred IS NULL AND a.attname = 'created_at' AND m.amname = 'btree')";
+// What ON CONFLICT (name) can lean on.
+constexpr const char* kFlagIndex =
+    "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+    "  AND a.attnum = i.indkey[0] WHERE i.indrelid = 'public.feature_flags'::regclass"
+    "  AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL"
+    "  AND i.indnkeyatts = 1 AND a.attname = 'name')";
 constexpr const char* kMayCreate =
     "SELECT to_regnamespace('burgee') IS NOT NULL OR"
     " has_database_privilege(current_database(), 'CREATE')";
@@ -83,6 +89,7 @@ public:
         look_at_tables();
         if (is_well(facts_.findings)) {
             look_at_columns();
+            look_at_flags();
             look_at_metrics();
             const PgRows counts = open_.query(kCounts);
             facts_.flag_count = static_cast<std::uint64_t>(counts.integer(0, 0));
@@ -121,7 +128,9 @@ private:
                     "ALTER TABLE public." + std::string(tables.text(row, 0)) +
                         " NO FORCE ROW LEVEL SECURITY");
             }
-            facts_.metric_rows_about = static_cast<std::uint64_t>(tables.integer(row, 6));
+            if (tables.text(row, 0) == "ab_test_metrics") {
+                facts_.metric_rows_about = static_cast<std::uint64_t>(tables.integer(row, 6));
+            }
         }
     }
 
@@ -138,6 +147,15 @@ private:
                     : "has the type " + std::string(columns.text(row, 3)) + " and needs " + type,
                 "ALTER TABLE public." + table + (is_missing ? " ADD COLUMN " : " ALTER COLUMN ") +
                     column + (is_missing ? " " : " TYPE ") + type);
+        }
+    }
+
+    void look_at_flags() {
+        if (!open_.query(kFlagIndex).boolean(0, 0)) {
+            add(Severity::kFail, "table feature_flags",
+                "has no unique index on name: hosts refuse two rows of one name, and burgee could "
+                "write a second one",
+                "ALTER TABLE public.feature_flags ADD UNIQUE (name)");
         }
     }
 

@@ -165,6 +165,29 @@ TEST_F(AdoptionTest, RefusesWhatItCannotAdoptAndChangesNothing) {
     EXPECT_EQ(dump(), before);
 }
 
+TEST_F(AdoptionTest, RefusesFlagsThatMayHaveOneNameTwice) {
+    const auto refusal = finding(Severity::kFail, "no unique index on name");
+    execute("ALTER TABLE feature_flags DROP CONSTRAINT feature_flags_name_key");
+    EXPECT_THAT(obstacles(), Contains(refusal));
+    EXPECT_FALSE(adopt({.dsn = cluster_.dsn()}));
+    EXPECT_EQ(value("SELECT to_regnamespace('burgee') IS NULL"), "t");
+    execute("CREATE UNIQUE INDEX of_some ON feature_flags (name) WHERE status = 'enabled'");
+    EXPECT_THAT(obstacles(), Contains(refusal)) << "not every row is in it";
+    execute("ALTER TABLE public.feature_flags ADD UNIQUE (name)");
+    EXPECT_TRUE(obstacles().empty());
+}
+
+TEST_F(AdoptionTest, CountsMetricRowsInWhateverOrderTheServerNamesTheTables) {
+    // A merge join gives them in the order of their ids, and that of the new table is the last.
+    execute(
+        "ALTER DATABASE postgres SET enable_nestloop = off;"
+        "ALTER DATABASE postgres SET enable_hashjoin = off;"
+        "ALTER TABLE feature_flags RENAME TO old_flags;"
+        "CREATE TABLE feature_flags (LIKE old_flags INCLUDING ALL);"
+        "ANALYZE ab_test_metrics");
+    EXPECT_EQ(look_before_adopting(session_).value().metric_rows_about, 6U);
+}
+
 TEST_F(AdoptionTest, RefusesATableThatIsNotThereOrNotOurs) {
     execute("CREATE ROLE stranger LOGIN");
     PgSession stranger({.dsn = cluster_.dsn("stranger")});
