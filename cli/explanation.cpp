@@ -223,9 +223,8 @@ std::string serves_text(const SnapshotView& view, const FlagRecord& flag, const 
 /// Adds to the steps what only the targeting record knows.
 class StepDetails {
 public:
-    StepDetails(const SnapshotView& view, const FlagRecord& flag, const Context& context,
-                const TargetingRecord& targeting)
-        : view_(view), flag_(flag), context_(context), targeting_(targeting) {}
+    StepDetails(const SnapshotView& view, const FlagRecord& flag, const TargetingRecord& targeting)
+        : view_(view), flag_(flag), targeting_(targeting) {}
 
     void add_to(ExplainedStep& step) const {
         const std::uint32_t number = step.numbers.number;
@@ -234,7 +233,7 @@ public:
             const RequirementRecord* all =
                 view_.requirements(targeting_.requirements_first, targeting_.requirements_count);
             if (all != nullptr) {
-                step.requirement = requirement_of(all[number]);
+                step.requirement = requirement_of(all[number], step.numbers);
             }
         } else if (step.numbers.rule == DecisionRule::kRules && number < targeting_.rules_count) {
             const RuleRecord* all = view_.rules(targeting_.rules_first, targeting_.rules_count);
@@ -249,7 +248,8 @@ public:
     }
 
 private:
-    ExplainedRequirement requirement_of(const RequirementRecord& record) const {
+    ExplainedRequirement requirement_of(const RequirementRecord& record,
+                                        const TraceStep& numbers) const {
         ExplainedRequirement requirement;
         switch (static_cast<RequirementKind>(record.kind)) {
             case RequirementKind::kOff:
@@ -263,15 +263,16 @@ private:
                                                                          record.variant_size));
                 break;
         }
-        if (const FlagRecord* required = view_.find(record.flag_name_hash)) {
-            requirement.answered = answer_text(view_, evaluate(view_, *required, context_));
+        if (numbers.has_answer) {
+            requirement.answered = answer_text(view_, numbers.answer);
+        } else if (!numbers.is_missing) {
+            requirement.answered = "nothing (this question had no steps left for it)";
         }
         return requirement;
     }
 
     const SnapshotView& view_;
     const FlagRecord& flag_;
-    const Context& context_;
     const TargetingRecord& targeting_;
 };
 
@@ -300,7 +301,7 @@ Explanation explain(const SnapshotView& view, const FlagRecord& flag, const Cont
     explanation.question_count = notes.question_count;
     if (const TargetingRecord* targeting = find_targeting(view, flag)) {
         explanation.rule_names = rule_names(view, *targeting);
-        const StepDetails details(view, flag, context, *targeting);
+        const StepDetails details(view, flag, *targeting);
         for (ExplainedStep& step : explanation.steps) {
             details.add_to(step);
         }

@@ -23,8 +23,10 @@ inline constexpr std::size_t kQuestionsKeptMax = kInstructionCountMax;
 
 /// A flag that another one requires.
 struct ExplainedRequirement {
-    std::string wanted;    ///< "on", "off" or "variant blue"
-    std::string answered;  ///< "off (DISABLED)", "variant red (SPLIT)"; empty: it is not published
+    std::string wanted;  ///< "on", "off" or "variant blue"
+    /// In this very question: "off (DISABLED)", "variant red (SPLIT)", "nothing (...)" when no
+    /// steps were left for it; empty: it is not published.
+    std::string answered;
 };
 
 /// One of the rules of the evaluation order.

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <random>
@@ -177,6 +178,47 @@ TEST_F(ExplanationTest, SaysWhatARequiredFlagAnsweredAndThatOneIsMissing) {
     EXPECT_THAT(text, HasSubstr("\"model\" answers off (DISABLED), wanted off"));
     EXPECT_THAT(text, HasSubstr("\"gone\" is not published, wanted on"));
     EXPECT_THAT(explanation_json(found), HasSubstr("\"is_missing\": true"));
+}
+
+TEST_F(ExplanationTest, ShowsTheAnswerOfARequiredFlagThatWasUsed) {
+    FlagDefinition coin = flag_of("coin", Status::kGradualRollout, 50);
+    coin.strategy = Strategy::kRandom;
+    publish(coin);
+    FlagDefinition flag = flag_of("search", Status::kEnabled);
+    flag.requirements = {{"coin", true}};
+    publish(flag);
+    int on = 0;
+    for (int question = 0; question < 64; ++question) {  // a second toss agrees once in 2^64
+        const Explanation found = explained("search", Context{{"user_id", "u1"}});
+        const auto step = std::ranges::find(found.steps, DecisionRule::kRequires,
+                                            [](const auto& each) { return each.numbers.rule; });
+        ASSERT_NE(step, found.steps.end());
+        EXPECT_EQ(step->requirement.answered,
+                  found.answer.is_enabled ? "on (SPLIT)" : "off (SPLIT)");
+        EXPECT_EQ(step->numbers.is_met, found.answer.is_enabled);
+        on += found.answer.is_enabled ? 1 : 0;
+    }
+    EXPECT_GT(on, 0);
+    EXPECT_LT(on, 64);
+}
+
+TEST_F(ExplanationTest, SaysThatNoStepsWereLeftForARequiredFlag) {
+    std::vector<Condition> many(500, test::constraint_on("a", Operator::kExists));
+    add_segment("leaf", many);
+    add_segment("heavy", std::vector<Condition>(400, test::named_segment("leaf")));
+    for (const char* name : {"one", "two"}) {
+        FlagDefinition heavy = flag_of(name, Status::kEnabled);
+        heavy.audience = {test::named_segment("heavy")};
+        publish(heavy);
+    }
+    FlagDefinition flag = flag_of("search", Status::kEnabled);
+    flag.requirements = {{"one", true}, {"two", true}};
+    publish(flag);
+    const Explanation found = explained("search", Context{{"user_id", "u1"}, {"a", 1}});
+    EXPECT_FALSE(found.answer.is_enabled);
+    const std::string text = explanation_text(found);
+    EXPECT_THAT(text, HasSubstr("\"one\" answers on (STATIC), wanted on"));
+    EXPECT_THAT(text, HasSubstr("\"two\" answers nothing (this question had no steps left"));
 }
 
 TEST_F(ExplanationTest, ShowsTheSlotAndTheSlotsOfTheFlag) {

@@ -5,6 +5,7 @@
 
 #include <burgee/context.hpp>
 #include <burgee/rule_layout.hpp>
+#include <burgee/split_evaluation.hpp>
 
 #include <cstdint>
 #include <string_view>
@@ -85,6 +86,8 @@ struct TraceStep {
     std::uint32_t number = 0;  ///< of the rule or requirement, from 0
     bool is_met = false;       ///< kRequires: the flag answers as wanted
     bool is_missing = false;   ///< kRequires: the flag is not in the snapshot
+    bool has_answer = false;   ///< kRequires: it answered within the steps of this question
+    Answer answer;             ///< kRequires: what it answered, if it did
 };
 
 /// One constraint, or one segment, that a program asked. Everything lives only for the call.

@@ -124,14 +124,16 @@ private:
         const FlagRecord* required = view_.find(requirement.flag_name_hash);
         const bool can_ask = required != nullptr && budget_.take_step() &&
                              budget_.requirement_depth < kRequirementDepthMax;
-        bool is_met = false;
+        Answer answer;
+        bool has_answer = false;
         if (can_ask) {
             ++budget_.requirement_depth;
-            const Answer answer = evaluate_required(view_, *required, context_, budget_);
+            answer = evaluate_required(view_, *required, context_, budget_);
             // Off for want of steps is no answer: one that is wanted off is not met by it.
-            is_met = budget_.steps_left != 0 && fits(requirement, answer);
+            has_answer = budget_.steps_left != 0;
             --budget_.requirement_depth;
         }
+        const bool is_met = has_answer && fits(requirement, answer);
         if constexpr (Trace::kEnabled) {
             const Unit unit = draw_.unit();
             TraceStep step = draw_.step_of(DecisionRule::kRequires, unit);
@@ -139,6 +141,8 @@ private:
             step.number = number;
             step.is_met = is_met;
             step.is_missing = required == nullptr;
+            step.has_answer = has_answer;
+            step.answer = answer;
             step.has_decided = !is_met;
             step.variant = view_.text(requirement.variant_offset, requirement.variant_size);
             trace_.record(step);
