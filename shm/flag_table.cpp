@@ -13,10 +13,6 @@
 namespace burgee {
 namespace {
 
-// Parts of all flags together. Half of what 32-bit text offsets reach: index, records and the names
-// of experiments, each bounded by kFlagCountMax, always fit into the other half.
-constexpr std::uint64_t kPartsSizeMax = kSnapshotSizeMax / 2;
-
 /// The part of a hash that the largest index can tell apart.
 constexpr std::uint64_t prefix_of(std::uint64_t name_hash) {
     return name_hash / (UINT64_MAX / kIndexBucketCountMax + 1);
@@ -121,7 +117,7 @@ FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const OwnPartCo
     slot = is_new ? nullptr : &slots_[keys_[position].slot];
     const std::uint64_t old_size = is_new ? 0 : slot->counts.size_bytes();
     const std::uint64_t size = counts.size_bytes();
-    if (size > kPartsSizeMax || totals_.size_bytes() - old_size > kPartsSizeMax - size) {
+    if (size > size_max_ || totals_.size_bytes() - old_size > size_max_ - size) {
         return Refusal::kTooManyBytes;
     }
     if (is_new && keys_.size() >= kFlagCountMax) {

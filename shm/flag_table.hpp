@@ -23,6 +23,9 @@
 namespace burgee {
 
 inline constexpr std::int64_t kNeverExpires = INT64_MAX;
+// Parts of all flags together. Half of what 32-bit text offsets reach: index, records and the names
+// of experiments, each bounded by kFlagCountMax, always fit into the other half.
+inline constexpr std::uint64_t kFlagsSizeMax = kSnapshotSizeMax / 2;
 
 class FlagTable {
 public:
@@ -34,7 +37,13 @@ public:
     };
     enum class Refusal : std::uint8_t { kNone, kTooManyFlags, kTooManyBytes, kCrowdedHash };
 
+    explicit FlagTable(std::uint64_t size_max = kFlagsSizeMax) : size_max_(size_max) {}
+    /// An empty one with the same bound.
+    FlagTable emptied() const { return FlagTable(size_max_); }
+
     std::size_t size() const { return keys_.size(); }
+    /// Whether less than a quarter of the room for parts is left.
+    bool is_nearly_full() const { return totals_.size_bytes() > size_max_ / 4 * 3; }
     const PartCounts& totals() const { return totals_; }
     std::uint64_t hash_at(std::size_t position) const { return keys_[position].name_hash; }
     const Slot& slot_at(std::size_t position) const { return slots_[keys_[position].slot]; }
@@ -94,6 +103,7 @@ private:
     Refusal make_room(std::uint64_t name_hash, const OwnPartCounts& counts, Slot*& slot);
     void pack_if_wasteful();
 
+    std::uint64_t size_max_;  ///< bytes of all parts together
     std::vector<Key> keys_;
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_slots_;

@@ -69,7 +69,7 @@ void SnapshotBuilder::forget() {
     for (std::size_t position = 0; position < flags_.size(); ++position) {
         touched_.push_back(flags_.hash_at(position));
     }
-    flags_ = {};
+    flags_ = flags_.emptied();
     segments_ = {};
     requirements_.clear();
     waiting_.clear();
@@ -90,56 +90,72 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
         }
     }
     const bool has_waiting = !given.is_full && !waiting_.empty() && may_end;
-    const FlagChanges retried = has_waiting ? with_waiting(given) : FlagChanges{};
-    const FlagChanges& changes = has_waiting ? retried : given;
-    find_faults(changes);
+    apply_flags(has_waiting ? with_waiting(given) : given);
+    if (segments_.has_gone_ones()) {
+        segments_.drop_unused(flags_.segments_named());
+    }
+    revision_ = given.revision;
+    source_id_ = given.source_id;
+    active_.clear();
+    experiments_ = given.experiments;
+    expire_until(given.database_unix_ms);
+    choose_experiments(given.database_unix_ms);
+}
+
+void SnapshotBuilder::apply_flags(const FlagChanges& changes) {
     const std::size_t change_count = changes.changed.size() + changes.removed.size();
-    if (changes.is_full || change_count > kIncrementMax) {
+    without_room_.clear();
+    is_out_of_room_ = false;
+    if (changes.is_full || change_count > kIncrementMax || flags_.is_nearly_full()) {
         apply_rebuild(changes);
     } else {
         apply_increment(changes);
     }
     faults_.clear();
-    if (segments_.has_gone_ones()) {
-        segments_.drop_unused(flags_.segments_named());
-    }
-    revision_ = changes.revision;
-    source_id_ = changes.source_id;
-    active_.clear();
-    experiments_ = changes.experiments;
-    expire_until(changes.database_unix_ms);
-    choose_experiments(changes.database_unix_ms);
 }
 
 void SnapshotBuilder::apply_increment(const FlagChanges& changes) {
     for (const std::string& name : changes.removed) {
         drop(name);
     }
+    find_faults(changes, requirements_, flags_);
     for (const FlagDefinition& flag : changes.changed) {
         put(flag, hash64(flag.name), flags_);
     }
 }
 
 void SnapshotBuilder::apply_rebuild(const FlagChanges& changes) {
-    const std::vector<Candidate> candidates = candidates_of(changes);
     if (changes.is_full) {
         flag_problems_.clear();
+        waiting_.clear();
     }
     for (const std::string& name : changes.removed) {
         flag_problems_.erase(name);
     }
-    const FlagTable old_flags = std::exchange(flags_, {});
-    expiries_.clear();
-    requirements_.clear();
-    if (changes.is_full) {
-        waiting_.clear();
-    }
-    for (const Candidate& candidate : candidates) {
-        if (candidate.definition != nullptr) {
-            put(*candidate.definition, candidate.name_hash, old_flags);
-        } else {
-            keep(candidate.name_hash, old_flags);
+    const FlagTable old_flags = std::exchange(flags_, flags_.emptied());
+    const ReferenceEdges old_requirements = std::exchange(requirements_, {});
+    const auto old_problems = flag_problems_;
+    const auto put_all = [&](Order order) {
+        find_faults(changes, old_requirements, old_flags);
+        for (const Candidate& candidate : candidates_of(changes, old_flags, order)) {
+            if (candidate.definition != nullptr) {
+                put(*candidate.definition, candidate.name_hash, old_flags);
+            } else {
+                keep(candidate.name_hash, old_flags);
+            }
         }
+    };
+    put_all(Order::kByHash);
+    // Nothing that was in force may lose its room to something new, and requirements that stay in
+    // force for want of room may close circles that nobody looked for.
+    for (std::size_t known_count = SIZE_MAX;
+         is_out_of_room_ && known_count != without_room_.size();) {
+        known_count = without_room_.size();
+        flags_ = flags_.emptied();
+        requirements_.clear();
+        expiries_.clear();
+        flag_problems_ = old_problems;
+        put_all(Order::kPresentFirst);
     }
     for (std::size_t position = 0; position < old_flags.size(); ++position) {
         if (flags_.find(old_flags.hash_at(position)) == nullptr) {
@@ -149,24 +165,33 @@ void SnapshotBuilder::apply_rebuild(const FlagChanges& changes) {
 }
 
 /// What the table will hold, ascending by hash; a flag's present form comes before its new one,
-/// which then replaces it.
-std::vector<SnapshotBuilder::Candidate> SnapshotBuilder::candidates_of(
-    const FlagChanges& changes) const {
+/// which then replaces it. With `kPresentFirst` all present forms come before all new ones.
+std::vector<SnapshotBuilder::Candidate> SnapshotBuilder::candidates_of(const FlagChanges& changes,
+                                                                       const FlagTable& old_flags,
+                                                                       Order order) const {
     const std::unordered_set<std::string_view> removed(changes.removed.begin(),
                                                        changes.removed.end());
-    const std::unordered_set<std::string_view> refused(changes.refused.begin(),
-                                                       changes.refused.end());
-    std::vector<Candidate> candidates;
-    for (std::size_t position = 0; position < flags_.size(); ++position) {
-        const std::string_view name = flags_.name(flags_.slot_at(position));
-        if (!removed.contains(name) && (!changes.is_full || refused.contains(name))) {
-            candidates.push_back({flags_.hash_at(position), nullptr});
+    std::unordered_set<std::string_view> kept(changes.refused.begin(), changes.refused.end());
+    if (order == Order::kPresentFirst) {
+        for (const FlagDefinition& flag : changes.changed) {
+            kept.insert(flag.name);
         }
     }
+    std::vector<Candidate> candidates;
+    for (std::size_t position = 0; position < old_flags.size(); ++position) {
+        const std::string_view name = old_flags.name(old_flags.slot_at(position));
+        if (!removed.contains(name) && (!changes.is_full || kept.contains(name))) {
+            candidates.push_back({old_flags.hash_at(position), nullptr});
+        }
+    }
+    const auto present_end = static_cast<std::ptrdiff_t>(candidates.size());
     for (const FlagDefinition& flag : changes.changed) {
         candidates.push_back({hash64(flag.name), &flag});
     }
-    std::ranges::stable_sort(candidates, {}, &Candidate::name_hash);
+    const auto sorted_from = candidates.begin() + (order == Order::kByHash ? 0 : present_end);
+    std::stable_sort(sorted_from, candidates.end(), [](const auto& left, const auto& right) {
+        return left.name_hash < right.name_hash;
+    });
     return candidates;
 }
 
@@ -176,19 +201,13 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         refuse(flag, name_hash, std::move(*problem), old_flags);
         return;
     }
-    if (auto problem = reference_problem(flag, name_hash, old_flags)) {
+    auto problem = own_problem(flag, name_hash, old_flags);
+    if (!problem) {
+        problem = reference_problem(flag, name_hash);
+    }
+    if (problem) {
         refuse(flag, name_hash, std::move(*problem), old_flags);
         waiting_[flag.name] = flag;
-        return;
-    }
-    const FlagTable::Slot* present = flags_.find(name_hash);
-    if (present != nullptr && flags_.name(*present) != flag.name) {
-        refuse(flag, name_hash,
-               {.flag = flag.name,
-                .field = "name",
-                .message = "its hash equals that of " + json_quoted(flags_.name(*present)) +
-                           ": choose another name"},
-               old_flags);
         return;
     }
     const FlagTable::Slot* before = old_flags.find(name_hash);
@@ -196,12 +215,19 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
     const bool stays_expired = before != nullptr && (before->record.traits & kTraitExpired) != 0 &&
                                before->record.revision == flag.revision &&
                                before->expires_unix_ms == expires_unix_ms;
-    forget_expiry(name_hash);
-    const FlagTable::Refusal refusal = flags_.put(compiler_.compiled(), expires_unix_ms);
+    FlagTable::Refusal refusal = FlagTable::Refusal::kTooManyBytes;
+    if (!without_room_.contains(name_hash)) {
+        forget_expiry(name_hash);
+        refusal = flags_.put(compiler_.compiled(), expires_unix_ms);
+    }
     if (refusal != FlagTable::Refusal::kNone) {
         refuse(flag, name_hash,
                {.flag = flag.name, .field = "name", .message = std::string(message_of(refusal))},
                old_flags);
+        is_out_of_room_ = true;
+        if (before != nullptr && before->counts[Part::kRequirements] > 0) {
+            without_room_.insert(name_hash);  // find_faults() looked at what it would require now
+        }
         return;
     }
     FlagTable::Slot& slot = *flags_.find(name_hash);
@@ -221,12 +247,13 @@ void SnapshotBuilder::keep(std::uint64_t name_hash, const FlagTable& old_flags) 
     if (before == nullptr || flags_.find(name_hash) != nullptr) {
         return;
     }
-    // The old table held this flag and more, so the new one has room for it; a bucket that new
-    // flags filled first is the one exception, and the flag then goes missing with a problem.
+    // New flags may have taken its room; apply_rebuild() then begins again with all present forms,
+    // which is what the old table held.
     if (flags_.put(*before, old_flags) != FlagTable::Refusal::kNone) {
         const std::string name(old_flags.name(*before));
         flag_problems_[name] = {
             .flag = name, .field = "name", .message = "new flags left no room for it: delete some"};
+        is_out_of_room_ = true;
         return;
     }
     remember_expiry(*flags_.find(name_hash));

@@ -21,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -44,7 +45,9 @@ struct SnapshotStamp {
 
 class SnapshotBuilder {
 public:
-    SnapshotBuilder() = default;
+    /// @param flags_size_max  bytes of all flags together; less than a snapshot holds only in tests
+    explicit SnapshotBuilder(std::uint64_t flags_size_max = kFlagsSizeMax)
+        : flags_(flags_size_max) {}
     SnapshotBuilder(const SnapshotBuilder&) = delete;  // active_ points into experiments_
     SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
@@ -93,19 +96,25 @@ private:
     };
     void forget();
     FlagChanges with_waiting(const FlagChanges& changes) const;
-    void find_faults(const FlagChanges& changes);
+    void find_faults(const FlagChanges& changes, const ReferenceEdges& present,
+                     const FlagTable& old_flags);
+    std::optional<FlagProblem> own_problem(const FlagDefinition& flag, std::uint64_t name_hash,
+                                           const FlagTable& old_flags) const;
     std::optional<FlagProblem> reference_problem(const FlagDefinition& flag,
-                                                 std::uint64_t name_hash,
-                                                 const FlagTable& old_flags) const;
+                                                 std::uint64_t name_hash) const;
     std::optional<FlagProblem> missing_segment(const FlagDefinition& flag, std::uint64_t name_hash,
                                                const FlagTable& old_flags) const;
-    std::vector<std::uint64_t> requirers_gone(const FlagChanges& changes) const;
+    static std::vector<std::uint64_t> requirers_gone(const FlagChanges& changes,
+                                                     const ReferenceEdges& present);
     bool may_end_waiting(const FlagChanges& changes) const;
     void remember_requirements(const FlagTable::Slot& slot);
     std::vector<FlagProblem> unmet_requirements() const;
+    void apply_flags(const FlagChanges& changes);
     void apply_increment(const FlagChanges& changes);
     void apply_rebuild(const FlagChanges& changes);
-    std::vector<Candidate> candidates_of(const FlagChanges& changes) const;
+    enum class Order : std::uint8_t { kByHash, kPresentFirst };
+    std::vector<Candidate> candidates_of(const FlagChanges& changes, const FlagTable& old_flags,
+                                         Order order) const;
     void put(const FlagDefinition& flag, std::uint64_t name_hash, const FlagTable& old_flags);
     void keep(std::uint64_t name_hash, const FlagTable& old_flags);
     void drop(const std::string& name);
@@ -123,6 +132,9 @@ private:
     FlagCompiler compiler_;
     ReferenceEdges requirements_;  ///< of the flags in flags_ that have any
     Faults faults_;                ///< of the change that is being applied
+    /// Of that change: flags in force with requirements whose new form found no room.
+    std::unordered_set<std::uint64_t> without_room_;
+    bool is_out_of_room_ = false;  ///< whether that change had any flag without room
     /// Refused for what other flags or segments are: tried again when those may have changed.
     std::map<std::string, FlagDefinition> waiting_;
     std::vector<ExperimentDefinition> experiments_;

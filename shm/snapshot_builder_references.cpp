@@ -53,18 +53,19 @@ FlagChanges SnapshotBuilder::with_waiting(const FlagChanges& changes) const {
 }
 
 /// Which changed flags would require each other in circles, or too deep.
-void SnapshotBuilder::find_faults(const FlagChanges& changes) {
+void SnapshotBuilder::find_faults(const FlagChanges& changes, const ReferenceEdges& present,
+                                  const FlagTable& old_flags) {
     ReferenceEdges changed;
-    for (const std::uint64_t gone : requirers_gone(changes)) {
+    for (const std::uint64_t gone : requirers_gone(changes, present)) {
         changed[gone] = {};
     }
     for (const FlagDefinition& flag : changes.changed) {
         const std::uint64_t name_hash = hash64(flag.name);
         const bool has_some = !flag.requirements.empty() && flag.status != Status::kDisabled;
-        const bool counts = has_some || requirements_.contains(name_hash);
+        const bool counts = has_some || present.contains(name_hash);
         // A form that is refused for another reason leaves the present edges in force.
-        if (counts && !compiler_.compile(flag, name_hash) &&
-            !missing_segment(flag, name_hash, flags_)) {
+        if (counts && !without_room_.contains(name_hash) && !compiler_.compile(flag, name_hash) &&
+            !own_problem(flag, name_hash, old_flags)) {
             std::vector<std::uint64_t>& targets = changed[name_hash];
             targets.clear();  // of two rows with one name the last counts
             for (std::size_t number = 0; has_some && number < flag.requirements.size(); ++number) {
@@ -75,24 +76,25 @@ void SnapshotBuilder::find_faults(const FlagChanges& changes) {
     }
     faults_.clear();
     if (!changed.empty()) {
-        faults_ = faulty_references(requirements_, changed, kRequirementDepthMax);
+        faults_ = faulty_references(present, changed, kRequirementDepthMax);
     }
 }
 
-/// Why a compiled flag cannot be published beside the others.
-std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefinition& flag,
-                                                              std::uint64_t name_hash,
-                                                              const FlagTable& old_flags) const {
-    const auto fault = faults_.find(name_hash);
-    if (fault != faults_.end()) {
-        const bool is_cycle = fault->second == ReferenceFault::kCycle;
-        return FlagProblem{.flag = flag.name,
-                           .field = "segments.requires",
-                           .message = is_cycle ? "leads back to the flag itself: take one of the "
-                                                 "flags out of the circle"
-                                               : "makes a chain of more than " +
-                                                     std::to_string(kRequirementDepthMax) +
-                                                     " requirements: shorten it"};
+/// Why the flag that was just compiled cannot be published, whatever others require: what its
+/// segments are, or another name with its hash. Asked before circles are looked for, and when the
+/// flag is put, and so the same function.
+std::optional<FlagProblem> SnapshotBuilder::own_problem(const FlagDefinition& flag,
+                                                        std::uint64_t name_hash,
+                                                        const FlagTable& old_flags) const {
+    for (const FlagTable* table : {&old_flags, &flags_}) {
+        const FlagTable::Slot* other = table->find(name_hash);
+        if (other != nullptr && table->name(*other) != flag.name) {
+            return FlagProblem{.flag = flag.name,
+                               .field = "name",
+                               .message = "its hash equals that of " +
+                                          json_quoted(table->name(*other)) +
+                                          ": choose another name"};
+        }
     }
     if (auto problem = missing_segment(flag, name_hash, old_flags)) {
         return problem;
@@ -106,6 +108,24 @@ std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefiniti
                                       " are possible: name smaller segments, or fewer"};
     }
     return std::nullopt;
+}
+
+/// Why a flag cannot be published beside those it requires.
+std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefinition& flag,
+                                                              std::uint64_t name_hash) const {
+    const auto fault = faults_.find(name_hash);
+    if (fault == faults_.end()) {
+        return std::nullopt;
+    }
+    const bool is_cycle = fault->second == ReferenceFault::kCycle;
+    return FlagProblem{
+        .flag = flag.name,
+        .field = "segments.requires",
+        .message =
+            is_cycle
+                ? "leads back to the flag itself: take one of the flags out of the circle"
+                : "makes a chain of more than " + std::to_string(kRequirementDepthMax) +
+                      " requirements: shorten it"};
 }
 
 /// What is wrong when the flag that was just compiled names a segment that does not exist. A form
@@ -130,10 +150,11 @@ std::optional<FlagProblem> SnapshotBuilder::missing_segment(const FlagDefinition
 }
 
 /// Flags with requirements that the changes take away.
-std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(const FlagChanges& changes) const {
+std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(
+    const FlagChanges& changes, const ReferenceEdges& present) {
     std::vector<std::uint64_t> gone;
     for (const std::string& name : changes.removed) {
-        if (requirements_.contains(hash64(name))) {
+        if (present.contains(hash64(name))) {
             gone.push_back(hash64(name));
         }
     }
@@ -147,7 +168,7 @@ std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(const FlagChanges& ch
     for (const FlagDefinition& flag : changes.changed) {
         kept.insert(hash64(flag.name));
     }
-    for (const auto& [name_hash, targets] : requirements_) {
+    for (const auto& [name_hash, targets] : present) {
         if (!kept.contains(name_hash)) {
             gone.push_back(name_hash);
         }

@@ -14,6 +14,19 @@
 namespace burgee::test {
 namespace {
 
+// Asked twice it takes more steps than a question has.
+constexpr const char* kHeavySegment = "h6";
+
+/// h0 has 10 questions, and each of the next ones asks the one before 5 times.
+std::vector<SegmentDefinition> heavy_segments() {
+    std::vector<SegmentDefinition> segments{{"h0", 1, std::vector(10, is_in("plan", {"pro"}))}};
+    for (int number = 1; number <= 6; ++number) {
+        segments.push_back({"h" + std::to_string(number), 1,
+                            std::vector(5, named_segment("h" + std::to_string(number - 1)))});
+    }
+    return segments;
+}
+
 /// Tables in which everything that can refer does, changed at random; remembers every row.
 class RandomRows {
 public:
@@ -26,6 +39,12 @@ public:
         if (changes.is_full) {
             flags_.clear();
             segments_.clear();
+        }
+        if (changes.is_full || revision == 1) {
+            changes.segments = heavy_segments();
+            for (const SegmentDefinition& heavy : changes.segments) {
+                segments_[heavy.name] = heavy;
+            }
         }
         for (std::uint64_t count = below(4); count > 0; --count) {
             changes.changed.push_back(flag(revision));
@@ -72,6 +91,9 @@ private:
         }
         if (below(8) == 0) {
             flag.audience.push_back(matches("mail", "("));
+        }
+        if (below(8) == 0) {
+            flag.audience.insert(flag.audience.end(), 2, named_segment(kHeavySegment));
         }
         flag.status = below(8) == 0 ? Status::kDisabled : flag.status;
         return flag;

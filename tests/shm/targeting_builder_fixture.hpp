@@ -16,6 +16,9 @@ namespace burgee::test {
 
 class TargetingBuilderTest : public ::testing::Test {
 protected:
+    explicit TargetingBuilderTest(std::uint64_t flags_size_max = kFlagsSizeMax)
+        : builder_(flags_size_max) {}
+
     void apply(FlagChanges changes) {
         changes.revision = ++revision_;
         builder_.apply(changes);

@@ -286,6 +286,30 @@ TEST_F(TargetingBuilderTest, ARefusedFormLeavesItsRequirementsInForce) {
     EXPECT_EQ(published("b"), 1U) << "a and b would require each other";
 }
 
+TEST_F(TargetingBuilderTest, AFormRefusedForItsStepsLeavesItsRequirementsInForce) {
+    std::vector<SegmentDefinition> segments{{"s0", 1, std::vector(100, is_in("plan", {"pro"}))}};
+    for (int number = 1; number < 3; ++number) {
+        segments.push_back({"s" + std::to_string(number), 1,
+                            std::vector(50, named_segment("s" + std::to_string(number - 1)))});
+    }
+    FlagDefinition a = flag("a", 1);
+    a.requirements = {{"b", true}};
+    change({a, flag("b", 1), flag("c", 1)}, segments);
+    a = flag("a", 2);
+    a.audience = {named_segment("s2"), named_segment("s2")};
+    FlagDefinition b = flag("b", 2);
+    b.requirements = {{"a", true}};
+    change({a, b});
+    EXPECT_EQ(published("a"), 1U);
+    EXPECT_EQ(published("b"), 1U) << "a and b would require each other";
+    expect_no_circle();
+    expect_problem("a", "segments", "steps");
+    FlagDefinition c = flag("c", 2);
+    c.requirements = {{"b", true}};
+    change({c});
+    EXPECT_EQ(published("c"), 2U) << "whoever requires them is not at fault";
+}
+
 TEST_F(TargetingBuilderTest, AStrangersBadRowHoldsNobodyElseUp) {
     FlagDefinition a = flag("a", 1);
     a.requirements = {{"b", true}};
