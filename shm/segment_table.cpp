@@ -36,16 +36,17 @@ std::string_view name_of(const CompiledSegment& segment) {
 std::uint64_t SegmentTable::begin_with(const SnapshotView& published, std::uint64_t size_max) {
     std::uint64_t size = 0;
     for (std::uint64_t number = 0; number < published.segment_count(); ++number) {
-        CompiledSegment segment = segment_taken_from(published, *published.segment(number));
-        size += segment.counts().size_bytes();
-        if (size > size_max) {
+        auto segment = segment_taken_from(published, *published.segment(number), size_max - size);
+        const std::uint64_t own_size = segment ? segment->counts().size_bytes() : UINT64_MAX;
+        if (own_size > size_max - size) {
             entries_.clear();
             edges_.clear();
             return 0;
         }
-        const std::uint64_t name_hash = segment.record.name_hash;
-        edges_[name_hash] = segments_named_by(segment.instructions);
-        entries_[name_hash] = {std::move(segment), false};
+        size += own_size;
+        const std::uint64_t name_hash = segment->record.name_hash;
+        edges_[name_hash] = segments_named_by(segment->instructions);
+        entries_[name_hash] = {std::move(*segment), false};
     }
     count_steps();
     return size;

@@ -49,16 +49,19 @@ void SnapshotBuilder::begin_with(const SnapshotView& published) {
     room -= segments_.begin_with(published, room);
     const auto is_there = [this](std::uint64_t segment) { return segments_.is_there(segment); };
     for (std::uint64_t number = 0; number < published.flag_count(); ++number) {
-        const CompiledFlag flag = flag_taken_from(published, *published.flag(number));
-        // Flags without targeting may share their variants; these each flag has to itself here.
-        const std::uint64_t size = flag.targeting.empty() ? 0 : flag.counts().size_bytes();
-        if (size > room || !std::ranges::all_of(segments_named_by(flag.instructions), is_there) ||
-            flags_.put(flag, kNeverExpires) != FlagTable::Refusal::kNone) {
+        const FlagRecord& record = *published.flag(number);
+        // Flags without targeting may share their variants; these each flag has to itself here, and
+        // all flags together are bounded by the table alone. No flag is larger than its snapshot.
+        const std::uint64_t size_max =
+            record.targeting != 0 ? room : kTakenSizeRatioMax * published.header().size_bytes;
+        const auto flag = flag_taken_from(published, record, size_max);
+        if (!flag || !std::ranges::all_of(segments_named_by(flag->instructions), is_there) ||
+            flags_.put(*flag, kNeverExpires) != FlagTable::Refusal::kNone) {
             continue;
         }
-        room -= size;
-        remember_requirements(*flags_.find(flag.record.name_hash));
-        touched_.push_back(flag.record.name_hash);
+        room -= record.targeting != 0 ? std::min(room, flag->counts().size_bytes()) : 0;
+        remember_requirements(*flags_.find(record.name_hash));
+        touched_.push_back(record.name_hash);
     }
     revision_ = published.header().revision;
     source_id_ = published.header().source_id;

@@ -53,9 +53,9 @@ public:
 
     /// Begins with what was published before a restart, so that a row that has become bad or is
     /// held keeps the form it had there. Precondition, asserted: nothing was applied yet. The
-    /// snapshot's check_bodies() found nothing; one whose flags with targeting would take twice
-    /// its own size, which no builder writes, is taken in part. When flags of it expire is not known: see
-    /// snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
+    /// snapshot's check_bodies() found nothing; one in which a flag, or all flags with targeting,
+    /// would take twice its own size, which no builder writes, is taken in part. When flags of it
+    /// expire is not known: see snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
     void begin_with(const SnapshotView& published);
 
     /// Takes over what one poll found: compiles `changed`, drops `removed`, and on a full read

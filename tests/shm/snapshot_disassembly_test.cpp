@@ -201,5 +201,39 @@ TEST_F(SnapshotDisassemblyTest, TakesNoMoreThanTwiceTheSnapshot) {
     EXPECT_GT(builder_->flag_count(), 0U);
 }
 
+TEST_F(SnapshotDisassemblyTest, CopiesNoMoreOfAFlagThanItsSnapshotCouldHold) {
+    FlagChanges changes;
+    changes.is_full = true;
+    FlagDefinition hostile = ab_test_of("hostile");
+    hostile.variants.clear();
+    for (std::uint32_t number = 0; number < kVariantCountMax; ++number) {
+        hostile.variants.push_back(
+            {"variant " + std::to_string(number), 100.0 / kVariantCountMax, "{}", {}});
+    }
+    FlagDefinition large = ab_test_of("large");
+    large.variants[0].config_json = "\"" + std::string(1 << 20, 'x') + "\"";
+    changes.changed = {hostile, large, flag_of("plain", Status::kEnabled)};
+    bytes_ = snapshot_of(changes);
+    const FlagRecord record = must(view().find(hash64(hostile.name)));
+    ASSERT_TRUE(flag_taken_from(view(), record, bytes_.size()));
+    std::vector<SectionEntry> entries = table();
+    const std::uint64_t text_size = entry_of(entries, SectionType::kStrings).size_bytes;
+    for (std::size_t number = 0; number < record.variant_count; ++number) {
+        spoil_record<VariantRecord>(SectionType::kVariants, record.variants_first + number,
+                                    [&](auto& variant) {
+                                        variant.json_offset = 0;
+                                        variant.json_size = static_cast<std::uint32_t>(text_size);
+                                    });
+    }
+    ASSERT_EQ(full_error(bytes_), ViewError::kNone) << "no check minds that variants share a text";
+    EXPECT_TRUE(flag_taken_from(view(), record, 65 * bytes_.size()));
+    EXPECT_FALSE(flag_taken_from(view(), record, 2 * bytes_.size()));
+    builder_.emplace();
+    builder_->begin_with(view());
+    EXPECT_FALSE(builder_->contains("hostile"));
+    EXPECT_TRUE(builder_->contains("large"));
+    EXPECT_TRUE(builder_->contains("plain"));
+}
+
 }  // namespace
 }  // namespace burgee::test
