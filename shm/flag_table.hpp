@@ -23,6 +23,8 @@
 namespace burgee {
 
 inline constexpr std::int64_t kNeverExpires = INT64_MAX;
+/// Of a flag that was taken out of a snapshot. No row says so, so a row that is read is news.
+inline constexpr std::int64_t kUnknownExpiry = INT64_MIN;
 // Parts of all flags together. Half of what 32-bit text offsets reach: index, records and the names
 // of experiments, each bounded by kFlagCountMax, always fit into the other half.
 inline constexpr std::uint64_t kFlagsSizeMax = kSnapshotSizeMax / 2;

@@ -56,7 +56,7 @@ void SnapshotBuilder::begin_with(const SnapshotView& published) {
             record.targeting != 0 ? room : kTakenSizeRatioMax * published.header().size_bytes;
         const auto flag = flag_taken_from(published, record, size_max);
         if (!flag || !std::ranges::all_of(segments_named_by(flag->instructions), is_there) ||
-            flags_.put(*flag, kNeverExpires) != FlagTable::Refusal::kNone) {
+            flags_.put(*flag, kUnknownExpiry) != FlagTable::Refusal::kNone) {
             continue;
         }
         room -= record.targeting != 0 ? std::min(room, flag->counts().size_bytes()) : 0;
@@ -290,7 +290,9 @@ void SnapshotBuilder::refuse(const FlagDefinition& flag, std::uint64_t name_hash
 }
 
 void SnapshotBuilder::remember_expiry(const FlagTable::Slot& slot) {
-    if (slot.expires_unix_ms != kNeverExpires && (slot.record.traits & kTraitExpired) == 0) {
+    const bool is_known =
+        slot.expires_unix_ms != kNeverExpires && slot.expires_unix_ms != kUnknownExpiry;
+    if (is_known && (slot.record.traits & kTraitExpired) == 0) {
         expiries_.insert({slot.expires_unix_ms, slot.record.name_hash});
     }
 }

@@ -7,7 +7,8 @@
 //   1. A flag that cannot be compiled leaves its last valid form in place, and no other flag feels
 //   it.
 //   2. Equal flags, experiments and stamp give equal bytes, in whatever order they arrived.
-//   3. An expired flag stays expired until its row changes, even if the database's clock goes back.
+//   3. An expired flag stays expired until its row changes, even if the database's clock goes back;
+//      one that was taken over from a snapshot, until its row is read.
 //   4. Whatever was accepted fits: build() has no way to fail.
 //   5. Published flags never require each other in circles, and every segment they name is there.
 //   What

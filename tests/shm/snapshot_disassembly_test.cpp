@@ -172,6 +172,17 @@ TEST_F(SnapshotDisassemblyTest, WhatIsExpiredStaysExpired) {
               0U);
 }
 
+TEST_F(SnapshotDisassemblyTest, WhatWasExpiredIsNotWhenItsRowExpiresNoMore) {
+    restart_after(one_of_each());
+    FlagChanges same = one_of_each();  // the row lost its expiry while no trigger looked
+    for (FlagDefinition& flag : same.changed) {
+        flag.expires_unix_ms.reset();
+    }
+    apply(same);
+    EXPECT_EQ(must(view().find(hash64(std::string_view("winter.sale")))).traits & kTraitExpired,
+              0U);
+}
+
 TEST_F(SnapshotDisassemblyTest, TakesNoMoreThanTwiceTheSnapshot) {
     FlagChanges changes;
     changes.is_full = true;
