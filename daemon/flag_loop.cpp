@@ -73,6 +73,7 @@ struct FlagLoop::Database {
                 kSaveSpacing) {}
 
     /// Database time now, as far as the last poll and our own clock know it; never goes back.
+    /// Before the first answer it is guessed by our wall clock: see FlagLoop::begin().
     std::int64_t database_unix_ms() {
         if (!polled_at) {
             return latest_unix_ms;
@@ -91,6 +92,7 @@ struct FlagLoop::Database {
     std::optional<Clock::time_point> polled_at;
     std::int64_t polled_unix_ms = 0;
     std::int64_t latest_unix_ms = 0;
+    bool is_time_guessed = false;
     std::optional<std::int64_t> next_change_unix_ms;
     std::vector<ExperimentDefinition> experiments;
     std::vector<FlagProblem> row_problems;
@@ -202,6 +204,12 @@ void FlagLoop::begin(Database& database) {
         }
         database.reader.remember(std::move(published));
         database.builder.begin_with(view);
+        // What was published ends in time, also when PostgreSQL does not answer for a while.
+        database.polled_at = Clock::now();
+        database.polled_unix_ms = std::max(view.header().database_unix_ms, unix_ms_now());
+        database.is_time_guessed = true;
+        database.next_change_unix_ms =
+            database.builder.next_change_unix_ms(view.header().database_unix_ms);
     }
     first_image_ = {};
 }
@@ -309,6 +317,9 @@ void FlagLoop::poll(Database& database) {
 }
 
 void FlagLoop::take(Database& database, const FlagChanges& changes) {
+    if (std::exchange(database.is_time_guessed, false)) {
+        database.latest_unix_ms = 0;  // our clock may have been ahead
+    }
     database.polled_at = Clock::now();
     database.polled_unix_ms = changes.database_unix_ms;
     const bool is_first = status().publishes == 0;

@@ -8,7 +8,9 @@
 //   2. A candidate that fails the read-back is never announced; the next poll reads everything
 //   again.
 //   3. Expiry and experiments are decided on database time: the last poll's now() plus our own
-//      monotonic clock since, so they take effect also while PostgreSQL is down.
+//      monotonic clock since, so they take effect also while PostgreSQL is down. When it has not
+//      answered since we started, our wall clock stands in, and only experiments that were
+//      published active end: a snapshot tells neither when a flag expires nor what starts later.
 //   4. A flag whose row is bad, or vanished without being deleted, keeps its last valid form, also
 //      when that form was published before we started; no other change waits for it, no kill.
 //   5. The loop waits for no disk: a kill switch would wait behind it.

@@ -63,8 +63,30 @@ void SnapshotBuilder::begin_with(const SnapshotView& published) {
         remember_requirements(*flags_.find(record.name_hash));
         touched_.push_back(record.name_hash);
     }
+    take_experiments(published);
     revision_ = published.header().revision;
     source_id_ = published.header().source_id;
+}
+
+/// The active experiments, so that they end in time also when nothing can be polled.
+void SnapshotBuilder::take_experiments(const SnapshotView& published) {
+    for (std::uint64_t number = 0; number < published.experiment_count(); ++number) {
+        const ExperimentRecord& record = *published.experiment(number);
+        const FlagTable::Slot* slot = flags_.find(record.flag_name_hash);
+        if (slot == nullptr) {
+            continue;  // its flag was not taken
+        }
+        ExperimentDefinition experiment;
+        experiment.id = record.id;
+        experiment.name = published.text(record.name_offset, record.name_size);
+        experiment.flag_name = flags_.name(*slot);
+        experiment.start_unix_ms = record.start_unix_ms;
+        if (record.end_unix_ms != INT64_MAX) {
+            experiment.end_unix_ms = record.end_unix_ms;
+        }
+        experiment.phase = record.phase;
+        experiments_.push_back(std::move(experiment));
+    }
 }
 
 /// Everything goes: it was of another database.

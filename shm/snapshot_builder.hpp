@@ -53,10 +53,10 @@ public:
     SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
     /// Begins with what was published before a restart, so that a row that has become bad or is
-    /// held keeps the form it had there. Precondition, asserted: nothing was applied yet. The
+    /// held keeps the form it had there, and experiments that were active end in time. Precondition, asserted: nothing was applied yet. The
     /// snapshot's check_bodies() found nothing; one in which a flag, or all flags with targeting,
     /// would take twice its own size, which no builder writes, is taken in part. When flags of it
-    /// expire is not known: see snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
+    /// expire, and which experiments will start, is not known: see snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
     void begin_with(const SnapshotView& published);
 
     /// Takes over what one poll found: compiles `changed`, drops `removed`, and on a full read
@@ -95,6 +95,7 @@ private:
         std::uint64_t name_hash;
         const FlagDefinition* definition;  ///< null: keep the present form
     };
+    void take_experiments(const SnapshotView& published);
     void forget();
     FlagChanges with_waiting(const FlagChanges& changes) const;
     void find_faults(const FlagChanges& changes, const ReferenceEdges& present,

@@ -5,8 +5,8 @@
 // What it takes and puts together again gives equal bytes. Relied on by
 // SnapshotBuilder::begin_with().
 //
-// A snapshot does not tell when a flag expires, only whether it has: such a form expires when its
-// row is good again.
+// A snapshot does not tell when a flag expires, only whether it has: such a form expires once its
+// row has been read and is good.
 
 #include <cstdint>
 #include <optional>

@@ -69,29 +69,38 @@ protected:
 
     /// Status of a flag in the current snapshot; nothing if it is not there.
     std::optional<Status> published(const std::string& name) {
+        std::optional<Status> status;
+        look([&](const SnapshotView& view) {
+            const FlagRecord* flag = view.find(hash64(name));
+            status =
+                flag == nullptr ? std::nullopt : std::optional(static_cast<Status>(flag->status));
+        });
+        return status;
+    }
+    std::optional<std::uint32_t> published_experiment_count() {
+        std::optional<std::uint32_t> count;
+        look([&](const SnapshotView& view) { count = view.header().experiment_count; });
+        return count;
+    }
+    /// Shows the current snapshot to `see`, if there is one.
+    void look(const std::function<void(const SnapshotView&)>& see) {
         char file_name[64];
         std::snprintf(file_name, sizeof file_name, "snap.L1.G%016llx",
                       static_cast<unsigned long long>(publisher_->current_generation()));
         const int fd = ::open((run_directory_ + "/" + file_name).c_str(), O_RDONLY | O_CLOEXEC);
         struct stat facts {};
         if (fd < 0 || ::fstat(fd, &facts) != 0) {
-            return std::nullopt;
+            return;
         }
         const auto size = static_cast<std::size_t>(facts.st_size);
         void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
         ::close(fd);
         SnapshotView view;
-        int status = -1;
         if (SnapshotView::open(static_cast<const std::byte*>(memory), size, view) ==
             ViewError::kNone) {
-            const FlagRecord* flag = view.find(hash64(name));
-            status = flag == nullptr ? -1 : flag->status;
+            see(view);
         }
         ::munmap(memory, size);
-        if (status < 0) {
-            return std::nullopt;
-        }
-        return static_cast<Status>(status);
     }
 
     test::PostgresCluster postgres_;
@@ -211,6 +220,24 @@ TEST_F(FlagLoopTest, StartsFromTheLastKnownGoodSnapshot) {
     EXPECT_THAT(greeting_, HasSubstr("flags=1"));
     EXPECT_GT(publisher_->current_generation(), generation);
     EXPECT_EQ(published("search"), Status::kEnabled);
+}
+
+TEST_F(FlagLoopTest, AnExperimentEndsAlsoWhenPostgresIsGoneSinceARestart) {
+    insert("search", "enabled");
+    postgres_.execute(
+        "INSERT INTO public.ab_test_experiments (feature_flag_id, name, start_date, end_date) "
+        "SELECT id, 'sizes', now() - interval '1 day', now() + interval '6 seconds' "
+        "FROM public.feature_flags");
+    ASSERT_TRUE(eventually([&](const auto&) { return published_experiment_count() == 1; }));
+    loop_->stop();
+    postgres_.stop();
+    start();
+    EXPECT_EQ(published("search"), Status::kEnabled);
+    EXPECT_TRUE(eventually([&](const auto&) { return published_experiment_count() == 0; }));
+    EXPECT_EQ(published("search"), Status::kEnabled);
+    postgres_.start();
+    postgres_.execute("UPDATE public.ab_test_experiments SET end_date = NULL");
+    EXPECT_TRUE(eventually([&](const auto&) { return published_experiment_count() == 1; }));
 }
 
 TEST_F(FlagLoopTest, RowsThatVanishWithoutATraceAreHeld) {

@@ -23,8 +23,7 @@ protected:
         builder_.emplace();
         builder_->begin_with(view());
     }
-    void expect_equal_bytes(FlagChanges changes) {
-        changes.experiments.clear();  // each poll brings all of them, so none is taken over
+    void expect_equal_bytes(const FlagChanges& changes) {
         restart_after(changes);
         EXPECT_EQ(builder_->build({1, changes.database_unix_ms}), bytes_);
     }
@@ -170,6 +169,21 @@ TEST_F(SnapshotDisassemblyTest, WhatIsExpiredStaysExpired) {
     apply(bad);
     EXPECT_NE(must(view().find(hash64(std::string_view("winter.sale")))).traits & kTraitExpired,
               0U);
+}
+
+TEST_F(SnapshotDisassemblyTest, AnExperimentThatWasTakenOverEndsAndIsReplacedByThePolls) {
+    FlagChanges changes = one_of_each();
+    changes.experiments.front().end_unix_ms = kNow + kDay;
+    restart_after(changes);
+    EXPECT_EQ(builder_->next_change_unix_ms(kNow), kNow + kDay);
+    bytes_ = builder_->build({2, kNow + kDay - 1});
+    EXPECT_EQ(view().header().experiment_count, 1U);
+    bytes_ = builder_->build({3, kNow + kDay});
+    EXPECT_EQ(view().header().experiment_count, 0U);
+    changes.experiments.clear();
+    restart_after(one_of_each());
+    apply(changes);
+    EXPECT_EQ(view().header().experiment_count, 0U) << "each poll brings all of them";
 }
 
 TEST_F(SnapshotDisassemblyTest, WhatWasExpiredIsNotWhenItsRowExpiresNoMore) {
