@@ -14,17 +14,37 @@ namespace {
 
 using Forms = std::unordered_map<std::uint64_t, const CompiledSegment*>;
 
-/// The most steps that asking a segment can take, segments inside included.
-std::uint64_t most_steps(const CompiledSegment& segment, const Forms& forms, std::uint32_t depth) {
-    std::uint64_t steps = segment.instructions.size();
-    for (const std::uint64_t named : segments_named_by(segment.instructions)) {
-        const auto found = forms.find(named);
-        if (found != forms.end() && depth > 0 && steps <= kStepCountMax) {
-            steps += most_steps(*found->second, forms, depth - 1);
+// Far above kStepCountMax, and low enough that sums of it do not overflow.
+constexpr std::uint64_t kStepsCountedMax = UINT32_MAX;
+
+/// Counts the most steps that asking a segment can take, segments inside included; each segment
+/// once, however many name it. Precondition: no segment names itself in circles.
+class StepCount {
+public:
+    explicit StepCount(const Forms& forms) : forms_(forms) {}
+
+    std::uint64_t of(std::uint64_t name_hash) {
+        const auto form = forms_.find(name_hash);
+        if (form == forms_.end()) {
+            return 0;
         }
+        if (const auto known = known_.find(name_hash); known != known_.end()) {
+            return known->second;
+        }
+        const std::vector<Instruction>& program = form->second->instructions;
+        std::uint64_t steps = program.size();
+        for (const std::uint64_t named : segments_named_by(program)) {
+            steps = std::min(steps + of(named), kStepsCountedMax);
+        }
+        known_[name_hash] = steps;
+        return steps;
     }
-    return steps;
-}
+    bool is_too_many(std::uint64_t name_hash) { return of(name_hash) > kStepCountMax; }
+
+private:
+    const Forms& forms_;
+    std::unordered_map<std::uint64_t, std::uint64_t> known_;
+};
 
 std::string_view name_of(const CompiledSegment& segment) {
     return std::string_view(segment.strings)
@@ -53,21 +73,13 @@ std::uint64_t SegmentTable::begin_with(const SnapshotView& published, std::uint6
 }
 
 void SegmentTable::apply(const FlagChanges& changes) {
+    const bool has_news = changes.is_full || !changes.segments.empty() ||
+                          !changes.removed_segments.empty() || !changes.refused_segments.empty();
+    if (!has_news) {
+        return;  // nor can anything have come that others wait for
+    }
     if (changes.is_full) {
-        problems_.clear();
-        waiting_.clear();
-        std::unordered_set<std::uint64_t> kept;
-        for (const SegmentDefinition& segment : changes.segments) {
-            kept.insert(hash64(segment.name));
-        }
-        for (const std::string& name : changes.refused_segments) {
-            kept.insert(hash64(name));
-        }
-        for (auto& [name_hash, entry] : entries_) {
-            if (!kept.contains(name_hash)) {
-                mark_gone(std::string(name_of(entry.compiled)));
-            }
-        }
+        forget_missing(changes);
     }
     for (const std::string& name : changes.removed_segments) {
         mark_gone(name);
@@ -82,7 +94,32 @@ void SegmentTable::apply(const FlagChanges& changes) {
     for (const SegmentDefinition& segment : changes.segments) {
         tried[segment.name] = segment;
     }
-    std::map<std::string, CompiledSegment> candidates;
+    if (!tried.empty()) {
+        take(compile(tried));
+    }
+}
+
+/// Before a full read is taken over: what is not in it is gone.
+void SegmentTable::forget_missing(const FlagChanges& changes) {
+    problems_.clear();
+    waiting_.clear();
+    std::unordered_set<std::uint64_t> kept;
+    for (const SegmentDefinition& segment : changes.segments) {
+        kept.insert(hash64(segment.name));
+    }
+    for (const std::string& name : changes.refused_segments) {
+        kept.insert(hash64(name));
+    }
+    for (const auto& [name_hash, entry] : entries_) {
+        if (!kept.contains(name_hash)) {
+            mark_gone(std::string(name_of(entry.compiled)));
+        }
+    }
+}
+
+/// Those that can be stored; each of them waits until it is taken.
+SegmentTable::Candidates SegmentTable::compile(std::map<std::string, SegmentDefinition>& tried) {
+    Candidates candidates;
     for (auto& [name, segment] : tried) {
         problems_.erase(name);
         mark_present(name);
@@ -92,10 +129,14 @@ void SegmentTable::apply(const FlagChanges& changes) {
         } else if (problem = compile_segment(segment, compiled); problem) {
             problems_[name] = std::move(*problem);
         } else {
-            waiting_[name] = std::move(segment);  // until it is taken below
+            waiting_[name] = std::move(segment);
             candidates.emplace(name, std::move(compiled));
         }
     }
+    return candidates;
+}
+
+void SegmentTable::take(Candidates candidates) {
     for (std::size_t count = candidates.size() + 1; count != candidates.size();) {
         count = candidates.size();  // what one check refuses may be what another one counted on
         refuse_missing(candidates);
@@ -110,7 +151,7 @@ void SegmentTable::apply(const FlagChanges& changes) {
         entry = {std::move(compiled), false};
         waiting_.erase(name);
     }
-    if (!tried.empty()) {
+    if (!candidates.empty()) {
         count_steps();
     }
 }
@@ -124,7 +165,7 @@ bool SegmentTable::may_name(const CompiledSegment& candidate, std::uint64_t name
     return is_there(named) || (is_in_force && entries_.contains(named));
 }
 
-void SegmentTable::refuse_missing(std::map<std::string, CompiledSegment>& candidates) {
+void SegmentTable::refuse_missing(Candidates& candidates) {
     std::unordered_set<std::uint64_t> coming;
     std::unordered_map<std::uint64_t, std::vector<std::string>> named_by;
     for (const auto& [name, compiled] : candidates) {
@@ -155,7 +196,7 @@ void SegmentTable::refuse_missing(std::map<std::string, CompiledSegment>& candid
     }
 }
 
-void SegmentTable::refuse_faulty(std::map<std::string, CompiledSegment>& candidates) {
+void SegmentTable::refuse_faulty(Candidates& candidates) {
     ReferenceEdges changed;
     for (const auto& [name, compiled] : candidates) {
         changed[compiled.record.name_hash] = segments_named_by(compiled.instructions);
@@ -176,8 +217,9 @@ void SegmentTable::refuse_faulty(std::map<std::string, CompiledSegment>& candida
     });
 }
 
-/// Those that are too many, too large, or could take more steps than a question has.
-void SegmentTable::refuse_oversized(std::map<std::string, CompiledSegment>& candidates) {
+/// Those that are too many, too large, or could take more steps than a question has. Of those that
+/// take too many steps only the innermost: with its present form the others may be in order.
+void SegmentTable::refuse_oversized(Candidates& candidates) {
     Forms forms;
     for (const auto& [name_hash, entry] : entries_) {
         forms[name_hash] = &entry.compiled;
@@ -189,25 +231,32 @@ void SegmentTable::refuse_oversized(std::map<std::string, CompiledSegment>& cand
     for (const auto& [name_hash, compiled] : forms) {
         size += compiled->counts().size_bytes();
     }
-    std::erase_if(candidates, [&](const auto& candidate) {
-        const std::uint64_t own_size = candidate.second.counts().size_bytes();
+    std::size_t count = forms.size();
+    StepCount steps(forms);
+    std::vector<std::string> refused;
+    for (const auto& [name, compiled] : candidates) {
+        const auto is_too_heavy = [&](std::uint64_t named) { return steps.is_too_many(named); };
         std::string message;
-        if (forms.size() > kSegmentCountMax) {
+        if (count > kSegmentCountMax) {
             message = "there are already " + std::to_string(kSegmentCountMax) + " segments";
         } else if (size > kSegmentsSizeMax) {
             message = "all segments together have more than " + std::to_string(kSegmentsSizeMax) +
                       " bytes: shorten some";
-        } else if (most_steps(candidate.second, forms, kSegmentDepthMax) > kStepCountMax) {
+        } else if (is_too_heavy(compiled.record.name_hash) &&
+                   std::ranges::none_of(segments_named_by(compiled.instructions), is_too_heavy)) {
             message = "could take more than " + std::to_string(kStepCountMax) +
                       " steps with the segments inside: flatten them";
         } else {
-            return false;
+            continue;
         }
-        size -= own_size;
-        forms.erase(candidate.second.record.name_hash);
-        refuse(waiting_.at(candidate.first), "constraints", std::move(message));
-        return true;
-    });
+        size -= compiled.counts().size_bytes();
+        count -= entries_.contains(compiled.record.name_hash) ? 0U : 1U;
+        refuse(waiting_.at(name), "constraints", std::move(message));
+        refused.push_back(name);
+    }
+    for (const std::string& name : refused) {
+        candidates.erase(name);
+    }
 }
 
 std::uint64_t SegmentTable::steps_of(const std::vector<Instruction>& instructions) const {
@@ -275,9 +324,10 @@ void SegmentTable::count_steps() {
     for (const auto& [name_hash, entry] : entries_) {
         forms[name_hash] = &entry.compiled;
     }
+    StepCount steps(forms);
     steps_.clear();
     for (const auto& [name_hash, entry] : entries_) {
-        steps_[name_hash] = most_steps(entry.compiled, forms, kSegmentDepthMax);
+        steps_[name_hash] = steps.of(name_hash);
     }
 }
 

@@ -36,7 +36,8 @@ public:
     /// @return  their bytes
     std::uint64_t begin_with(const SnapshotView& published, std::uint64_t size_max);
 
-    /// Takes over the segments that one poll found. Cost: linear in what changed.
+    /// Takes over the segments that one poll found. Cost: nothing when it found none; otherwise
+    /// linear in all segments and what they name.
     void apply(const FlagChanges& changes);
 
     /// Drops segments that are gone and that neither `named_by_flags` (name hashes) nor other
@@ -58,9 +59,13 @@ public:
     std::vector<FlagProblem> problems() const;
 
 private:
-    void refuse_faulty(std::map<std::string, CompiledSegment>& candidates);
-    void refuse_missing(std::map<std::string, CompiledSegment>& candidates);
-    void refuse_oversized(std::map<std::string, CompiledSegment>& candidates);
+    using Candidates = std::map<std::string, CompiledSegment>;
+    void forget_missing(const FlagChanges& changes);
+    Candidates compile(std::map<std::string, SegmentDefinition>& tried);
+    void take(Candidates candidates);
+    void refuse_faulty(Candidates& candidates);
+    void refuse_missing(Candidates& candidates);
+    void refuse_oversized(Candidates& candidates);
     void count_steps();
     bool may_name(const CompiledSegment& candidate, std::uint64_t named) const;
     void mark_present(const std::string& name);

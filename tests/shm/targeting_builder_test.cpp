@@ -368,5 +368,18 @@ TEST_F(TargetingBuilderTest, ProgramsThatTakeTooLongAreRefused) {
     expect_problem("heavy", "segments", "steps");
 }
 
+TEST_F(TargetingBuilderTest, ASegmentWaitsForItsOwnStepsOnly) {
+    const std::vector<SegmentDefinition> light{{"inner", 1, {}}};
+    const SegmentDefinition outer{"an outer one", 1, {named_segment("inner")}};
+    change({}, light);
+    std::vector<SegmentDefinition> heavy{{"h0", 1, std::vector(1'000, is_in("plan", {"pro"}))},
+                                         {"inner", 2, std::vector(300, named_segment("h0"))},
+                                         outer};
+    change({}, heavy);
+    EXPECT_EQ(view_.segment_count(), 3U) << "with the present form of the inner one it is in order";
+    expect_problem("segment inner", "constraints", "steps");
+    EXPECT_EQ(builder_.problems().size(), 1U);
+}
+
 }  // namespace
 }  // namespace burgee::test
