@@ -78,17 +78,28 @@ std::vector<RequirementRecord> FlagTable::requirements(const Slot& slot) const {
 
 std::unordered_set<std::uint64_t> FlagTable::segments_named() const {
     std::unordered_set<std::uint64_t> named;
-    for (const Key& key : keys_) {
-        const Slot& slot = slots_[key.slot];
-        std::vector<Instruction> program(slot.counts[Part::kInstructions]);
-        if (!program.empty()) {
-            std::memcpy(program.data(), part(slot, Part::kInstructions),
-                        program.size() * sizeof(Instruction));
-            const auto hashes = segments_named_by(program);
-            named.insert(hashes.begin(), hashes.end());
-        }
+    for (const auto& [name_hash, count] : segment_use_counts_) {
+        named.insert(name_hash);
     }
     return named;
+}
+
+/// Notes that a flag asks for its segments, or no longer does.
+void FlagTable::count_segments(const Slot& slot, bool is_added) {
+    const std::uint32_t count = slot.counts[Part::kInstructions];
+    if (count == 0) {
+        return;
+    }
+    std::vector<Instruction> program(count);
+    std::memcpy(program.data(), part(slot, Part::kInstructions), count * sizeof(Instruction));
+    for (const std::uint64_t segment : segments_named_by(program)) {
+        std::uint64_t& use_count = segment_use_counts_[segment];
+        is_added ? ++use_count : --use_count;
+        if (use_count == 0) {
+            segment_use_counts_.erase(segment);
+            has_segment_release_ = true;
+        }
+    }
 }
 
 /// Whether the flags around `position` already fill the index bucket that this hash would join.
@@ -139,6 +150,9 @@ FlagTable::Refusal FlagTable::make_room(std::uint64_t name_hash, const OwnPartCo
                      {name_hash, number, false});
         slot = &slots_[number];
     }
+    if (!is_new) {
+        count_segments(*slot, false);
+    }
     if (is_new || size != old_size) {
         waste_bytes_ += old_size;
         slot->pool_offset = pool_.size();
@@ -162,6 +176,7 @@ FlagTable::Refusal FlagTable::put(const CompiledFlag& flag, std::int64_t expires
     slot->expires_unix_ms = expires_unix_ms;
     std::byte* to = pool_.data() + slot->pool_offset;
     flag.for_each_part([&](const auto& part) { to = append_part(to, part.data(), part.size()); });
+    count_segments(*slot, true);
     pack_if_wasteful();
     return Refusal::kNone;
 }
@@ -176,6 +191,7 @@ FlagTable::Refusal FlagTable::put(const Slot& from, const FlagTable& other) {
     slot->record = from.record;
     slot->expires_unix_ms = from.expires_unix_ms;
     append_part(pool_.data() + slot->pool_offset, other.parts(from), from.counts.size_bytes());
+    count_segments(*slot, true);
     return Refusal::kNone;
 }
 
@@ -185,6 +201,7 @@ void FlagTable::erase(std::uint64_t name_hash) {
         return;
     }
     const std::uint32_t number = keys_[position].slot;
+    count_segments(slots_[number], false);
     totals_ -= slots_[number].counts;
     waste_bytes_ += slots_[number].counts.size_bytes();
     slots_[number] = {};

@@ -15,7 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "shm/compiled_parts.hpp"
@@ -59,8 +61,10 @@ public:
     std::string_view text(const Slot& slot, std::uint32_t offset, std::uint32_t size) const;
     /// What the flag requires; none for most.
     std::vector<RequirementRecord> requirements(const Slot& slot) const;
-    /// hash64(name) of every segment that some flag asks for. Cost: linear in all instructions.
+    /// hash64(name) of every segment that some flag asks for. Cost: linear in their number.
     std::unordered_set<std::uint64_t> segments_named() const;
+    /// Whether, since the last call, a segment may have lost the last flag that asked for it.
+    bool take_segment_release() { return std::exchange(has_segment_release_, false); }
 
     /// Where a flag's parts begin, in the order of Part.
     const std::byte* parts(const Slot& slot) const { return pool_.data() + slot.pool_offset; }
@@ -104,6 +108,7 @@ private:
     bool is_crowded(std::size_t position, std::uint64_t name_hash) const;
     Refusal make_room(std::uint64_t name_hash, const OwnPartCounts& counts, Slot*& slot);
     void pack_if_wasteful();
+    void count_segments(const Slot& slot, bool is_added);
 
     std::uint64_t size_max_;  ///< bytes of all parts together
     std::vector<Key> keys_;
@@ -112,6 +117,8 @@ private:
     std::vector<std::byte> pool_;
     std::uint64_t waste_bytes_ = 0;
     PartCounts totals_;
+    std::unordered_map<std::uint64_t, std::uint64_t> segment_use_counts_;  ///< by all flags
+    bool has_segment_release_ = true;  ///< an empty table follows one that may have named some
 };
 
 }  // namespace burgee

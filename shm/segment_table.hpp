@@ -47,6 +47,8 @@ public:
     /// Whether flags and segments may name it.
     bool is_there(std::uint64_t name_hash) const;
     bool has_gone_ones() const { return gone_count_ > 0; }
+    /// Whether the last apply() had anything about segments.
+    bool has_changed() const { return has_changed_; }
 
     /// The most steps that a program takes, with those of the segments it asks for.
     std::uint64_t steps_of(const std::vector<Instruction>& instructions) const;
@@ -78,6 +80,7 @@ private:
     std::map<std::string, SegmentDefinition> waiting_;        ///< refused for what others are
     std::unordered_map<std::uint64_t, std::uint64_t> steps_;  ///< the most that each entry takes
     std::size_t gone_count_ = 0;
+    bool has_changed_ = false;
 };
 
 }  // namespace burgee

@@ -116,7 +116,8 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
     }
     const bool has_waiting = !given.is_full && !waiting_.empty() && may_end;
     apply_flags(has_waiting ? with_waiting(given) : given);
-    if (segments_.has_gone_ones()) {
+    const bool is_any_released = flags_.take_segment_release() || segments_.has_changed();
+    if (segments_.has_gone_ones() && is_any_released) {
         segments_.drop_unused(flags_.segments_named());
     }
     revision_ = given.revision;

@@ -66,5 +66,28 @@ TEST_F(SmallChangeTest, StepsOfASegmentAreCountedOnceHoweverManyNameIt) {
     EXPECT_TRUE(builder_.problems().empty());
 }
 
+TEST_F(SmallChangeTest, ADeletedSegmentIsLookedForOnlyWhenAFlagStopsAskingForOne) {
+    std::vector<FlagDefinition> flags;
+    for (int number = 0; number < 50'000; ++number) {
+        flags.push_back(flag_of("flag " + std::to_string(number), Status::kEnabled));
+        flags.back().audience = {is_in("plan", {"pro"})};
+    }
+    flags.back().audience = {named_segment("deleted"), named_segment("deleted")};
+    FlagDefinition last = flags.back();
+    FlagDefinition other = flags.front();
+    other.audience = {named_segment("deleted")};
+    flags.front() = other;
+    apply(flags, {{"deleted", 1, {}}});
+    apply({}, {}, {"deleted"});
+    change_many_times(flags[1]);
+    EXPECT_EQ(segment_count(), 1U);
+    other.audience.clear();
+    apply({other});
+    EXPECT_EQ(segment_count(), 1U) << "one flag still asks for it";
+    last.audience.clear();
+    apply({last});
+    EXPECT_EQ(segment_count(), 0U);
+}
+
 }  // namespace
 }  // namespace burgee::test
