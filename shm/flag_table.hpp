@@ -46,6 +46,11 @@ public:
     FlagTable emptied() const { return FlagTable(size_max_); }
 
     std::size_t size() const { return keys_.size(); }
+    struct Fill {
+        std::size_t flag_count;
+        std::uint64_t parts_size_bytes;
+    };
+    Fill fill() const { return {keys_.size(), totals_.size_bytes()}; }
     /// Whether less than a quarter of the room for parts is left.
     bool is_nearly_full() const { return totals_.size_bytes() > size_max_ / 4 * 3; }
     const PartCounts& totals() const { return totals_; }

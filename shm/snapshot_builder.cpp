@@ -106,6 +106,7 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
     if (given.is_full && given.source_id != source_id_) {
         forget();
     }
+    const FlagTable::Fill before = flags_.fill();
     segments_.apply(given);
     const bool may_end = may_end_waiting(given);  // asked while all that waits is known
     for (const std::vector<std::string>* names : {&given.removed, &given.refused}) {
@@ -116,6 +117,9 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
     }
     const bool has_waiting = !given.is_full && !waiting_.empty() && may_end;
     apply_flags(has_waiting ? with_waiting(given) : given);
+    if (!given.removed.empty() || has_more_room_than(before)) {
+        retry_for_room();
+    }
     const bool is_any_released = flags_.take_segment_release() || segments_.has_changed();
     if (segments_.has_gone_ones() && is_any_released) {
         segments_.drop_unused(flags_.segments_named());
@@ -126,6 +130,23 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
     experiments_ = given.experiments;
     expire_until(given.database_unix_ms);
     choose_experiments(given.database_unix_ms);
+}
+
+bool SnapshotBuilder::has_more_room_than(const FlagTable::Fill& before) const {
+    const FlagTable::Fill now = flags_.fill();
+    return now.flag_count < before.flag_count || now.parts_size_bytes < before.parts_size_bytes;
+}
+
+void SnapshotBuilder::retry_for_room() {
+    FlagChanges again;
+    for (const auto& [name, waiting] : waiting_) {
+        if (waiting.is_for_room) {
+            again.changed.push_back(waiting.flag);
+        }
+    }
+    if (!again.changed.empty()) {
+        apply_flags(again);
+    }
 }
 
 void SnapshotBuilder::apply_flags(const FlagChanges& changes) {
@@ -228,12 +249,13 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         return;
     }
     auto problem = own_problem(flag, name_hash, old_flags);
+    const bool is_taken = problem && problem->field == "name";  // another one has its hash
     if (!problem) {
         problem = reference_problem(flag, name_hash);
     }
     if (problem) {
         refuse(flag, name_hash, std::move(*problem), old_flags);
-        waiting_[flag.name] = flag;
+        waiting_[flag.name] = {flag, is_taken};
         return;
     }
     const FlagTable::Slot* before = old_flags.find(name_hash);
@@ -250,6 +272,7 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
         refuse(flag, name_hash,
                {.flag = flag.name, .field = "name", .message = std::string(message_of(refusal))},
                old_flags);
+        waiting_[flag.name] = {flag, true};
         is_out_of_room_ = true;
         if (before != nullptr && before->counts[Part::kRequirements] > 0) {
             without_room_.insert(name_hash);  // find_faults() looked at what it would require now

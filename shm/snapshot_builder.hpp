@@ -12,7 +12,8 @@
 //   4. Whatever was accepted fits: build() has no way to fail.
 //   5. Published flags never require each other in circles, and every segment they name is there.
 //   What
-//      is refused for that waits, and is tried again when those may have changed.
+//      is refused for that waits, and is tried again when those may have changed; so is what found
+//      no room, when there is more.
 
 #include <cstddef>
 #include <cstdint>
@@ -53,10 +54,11 @@ public:
     SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
     /// Begins with what was published before a restart, so that a row that has become bad or is
-    /// held keeps the form it had there, and experiments that were active end in time. Precondition, asserted: nothing was applied yet. The
-    /// snapshot's check_bodies() found nothing; one in which a flag, or all flags with targeting,
-    /// would take twice its own size, which no builder writes, is taken in part. When flags of it
-    /// expire, and which experiments will start, is not known: see snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
+    /// held keeps the form it had there, and experiments that were active end in time.
+    /// Precondition, asserted: nothing was applied yet. The snapshot's check_bodies() found
+    /// nothing; one in which a flag, or all flags with targeting, would take twice its own size,
+    /// which no builder writes, is taken in part. When flags of it expire, and which experiments
+    /// will start, is not known: see snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
     void begin_with(const SnapshotView& published);
 
     /// Takes over what one poll found: compiles `changed`, drops `removed`, and on a full read
@@ -96,7 +98,13 @@ private:
         const FlagDefinition* definition;  ///< null: keep the present form
     };
     void take_experiments(const SnapshotView& published);
+    struct Waiting {
+        FlagDefinition flag;
+        bool is_for_room = false;  ///< or for its hash; not for what flags say of each other
+    };
     void forget();
+    bool has_more_room_than(const FlagTable::Fill& before) const;
+    void retry_for_room();
     FlagChanges with_waiting(const FlagChanges& changes) const;
     void find_faults(const FlagChanges& changes, const ReferenceEdges& present,
                      const FlagTable& old_flags);
@@ -138,7 +146,7 @@ private:
     std::unordered_set<std::uint64_t> without_room_;
     bool is_out_of_room_ = false;  ///< whether that change had any flag without room
     /// Refused for what other flags or segments are: tried again when those may have changed.
-    std::map<std::string, FlagDefinition> waiting_;
+    std::map<std::string, Waiting> waiting_;
     std::vector<ExperimentDefinition> experiments_;
     std::vector<ActiveExperiment> active_;  ///< ascending by flag; points into experiments_
     /// (expiry, name hash) of every flag that is yet to expire.

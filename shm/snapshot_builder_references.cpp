@@ -44,9 +44,9 @@ FlagChanges SnapshotBuilder::with_waiting(const FlagChanges& changes) const {
         is_decided.insert(flag.name);
     }
     FlagChanges all = changes;
-    for (const auto& [name, flag] : waiting_) {
+    for (const auto& [name, waiting] : waiting_) {
         if (!is_decided.contains(name)) {
-            all.changed.push_back(flag);
+            all.changed.push_back(waiting.flag);
         }
     }
     return all;
@@ -121,11 +121,10 @@ std::optional<FlagProblem> SnapshotBuilder::reference_problem(const FlagDefiniti
     return FlagProblem{
         .flag = flag.name,
         .field = "segments.requires",
-        .message =
-            is_cycle
-                ? "leads back to the flag itself: take one of the flags out of the circle"
-                : "makes a chain of more than " + std::to_string(kRequirementDepthMax) +
-                      " requirements: shorten it"};
+        .message = is_cycle
+                       ? "leads back to the flag itself: take one of the flags out of the circle"
+                       : "makes a chain of more than " + std::to_string(kRequirementDepthMax) +
+                             " requirements: shorten it"};
 }
 
 /// What is wrong when the flag that was just compiled names a segment that does not exist. A form
@@ -150,8 +149,8 @@ std::optional<FlagProblem> SnapshotBuilder::missing_segment(const FlagDefinition
 }
 
 /// Flags with requirements that the changes take away.
-std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(
-    const FlagChanges& changes, const ReferenceEdges& present) {
+std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(const FlagChanges& changes,
+                                                           const ReferenceEdges& present) {
     std::vector<std::uint64_t> gone;
     for (const std::string& name : changes.removed) {
         if (present.contains(hash64(name))) {

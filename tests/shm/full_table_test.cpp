@@ -60,5 +60,40 @@ TEST_F(FullTableTest, NothingNewTakesTheRoomOfWhatIsInForce) {
     EXPECT_EQ(builder_.problems().size(), 10U);
 }
 
+TEST_F(FullTableTest, WhatFoundNoRoomComesWhenAnotherFlagGoes) {
+    change({flag_of_size("filler", 56 << 10), flag("small")});
+    change({flag_of_size("large", 32 << 10)});
+    EXPECT_EQ(published("large"), 0U);
+    expect_problem("large", "name", "shorten");
+    change({flag("small", 2)});
+    EXPECT_EQ(published("large"), 0U) << "there is no more room than before";
+    FlagChanges changes;
+    changes.removed = {"filler"};
+    apply(changes);
+    EXPECT_EQ(published("large"), 1U) << "its row did not change again";
+    EXPECT_TRUE(builder_.problems().empty());
+}
+
+TEST_F(FullTableTest, WhatFoundNoRoomComesWhenAnotherFlagIsShortened) {
+    change({flag_of_size("filler", 56 << 10)});
+    change({flag_of_size("large", 32 << 10, 1)});
+    change({flag_of_size("large", 33 << 10, 2)});
+    change({flag("filler", 2)});
+    EXPECT_EQ(published("large"), 2U) << "its newest form";
+    EXPECT_TRUE(builder_.problems().empty());
+}
+
+TEST_F(FullTableTest, WhatIsDeletedWhileItHasNoRoomNeverComes) {
+    change({flag_of_size("filler", 56 << 10)});
+    change({flag_of_size("large", 32 << 10)});
+    FlagChanges changes;
+    changes.removed = {"large"};
+    apply(changes);
+    changes.removed = {"filler"};
+    apply(changes);
+    EXPECT_EQ(published("large"), 0U);
+    EXPECT_TRUE(builder_.problems().empty());
+}
+
 }  // namespace
 }  // namespace burgee::test
