@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 namespace burgee {
 namespace {
@@ -116,6 +117,55 @@ Nodes joined_to(const Nodes& nodes, const ReferenceEdges& present, const Referen
 }
 
 }  // namespace
+
+void ReferenceGraph::set(std::uint64_t node, std::vector<std::uint64_t> targets) {
+    if (const auto before = edges_.find(node); before != edges_.end()) {
+        for (const std::uint64_t target : before->second) {
+            std::vector<std::uint64_t>& from = referred_by_.at(target);
+            from.erase(std::ranges::find(from, node));
+            if (from.empty()) {
+                referred_by_.erase(target);
+            }
+        }
+        edges_.erase(before);
+    }
+    for (const std::uint64_t target : targets) {
+        referred_by_[target].push_back(node);
+    }
+    if (!targets.empty()) {
+        edges_[node] = std::move(targets);
+    }
+}
+
+std::unordered_map<std::uint64_t, ReferenceFault> ReferenceGraph::faults_of(
+    const ReferenceEdges& changed, std::uint32_t depth_max) const {
+    Nodes seen;
+    std::vector<std::uint64_t> open;
+    const auto reach = [&](const std::vector<std::uint64_t>& nodes) {
+        for (const std::uint64_t node : nodes) {
+            if (seen.insert(node).second) {
+                open.push_back(node);
+            }
+        }
+    };
+    for (const auto& [node, targets] : changed) {
+        reach({node});
+        reach(targets);
+    }
+    ReferenceEdges joined;
+    while (!open.empty()) {
+        const std::uint64_t node = open.back();
+        open.pop_back();
+        if (const auto found = edges_.find(node); found != edges_.end()) {
+            joined.insert(*found);
+            reach(found->second);
+        }
+        if (const auto found = referred_by_.find(node); found != referred_by_.end()) {
+            reach(found->second);
+        }
+    }
+    return faulty_references(joined, changed, depth_max);
+}
 
 std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const ReferenceEdges& present,
                                                                     const ReferenceEdges& changed,

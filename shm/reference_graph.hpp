@@ -31,4 +31,24 @@ std::unordered_map<std::uint64_t, ReferenceFault> faulty_references(const Refere
                                                                     const ReferenceEdges& changed,
                                                                     std::uint32_t depth_max);
 
+/// Edges in force, and who refers to each node, so that a change looks only at what it is joined
+/// to.
+class ReferenceGraph {
+public:
+    const ReferenceEdges& edges() const { return edges_; }
+    bool contains(std::uint64_t node) const { return edges_.contains(node); }
+
+    /// The node's references from now on; without any it is forgotten.
+    void set(std::uint64_t node, std::vector<std::uint64_t> targets);
+
+    /// faulty_references() of these edges; cost: linear in the edges that are joined to `changed`,
+    /// in whatever direction.
+    std::unordered_map<std::uint64_t, ReferenceFault> faults_of(const ReferenceEdges& changed,
+                                                                std::uint32_t depth_max) const;
+
+private:
+    ReferenceEdges edges_;
+    ReferenceEdges referred_by_;  ///< the edges turned round; one entry for each edge
+};
+
 }  // namespace burgee

@@ -16,7 +16,7 @@
 namespace burgee {
 namespace {
 
-// Beyond this many changes one merged pass is cheaper than moving the keys for each new flag.
+// Beyond this many flags that come or go one merged pass is cheaper than moving the keys for each.
 constexpr std::size_t kIncrementMax = 256;
 // Flags taken out of a snapshot are as large as there; twice that is room for other texts to share.
 constexpr std::uint64_t kTakenSizeRatioMax = 2;
@@ -96,7 +96,7 @@ void SnapshotBuilder::forget() {
     }
     flags_ = flags_.emptied();
     segments_ = {};
-    requirements_.clear();
+    requirements_ = {};
     waiting_.clear();
     expiries_.clear();
     flag_problems_.clear();
@@ -150,7 +150,10 @@ void SnapshotBuilder::retry_for_room() {
 }
 
 void SnapshotBuilder::apply_flags(const FlagChanges& changes) {
-    const std::size_t change_count = changes.changed.size() + changes.removed.size();
+    // Flags that are there already are cheap to replace, so many that wait do not count.
+    const auto new_count = std::ranges::count_if(
+        changes.changed, [this](const FlagDefinition& flag) { return !contains(flag.name); });
+    const std::size_t change_count = static_cast<std::size_t>(new_count) + changes.removed.size();
     without_room_.clear();
     is_out_of_room_ = false;
     if (changes.is_full || change_count > kIncrementMax || flags_.is_nearly_full()) {
@@ -180,7 +183,7 @@ void SnapshotBuilder::apply_rebuild(const FlagChanges& changes) {
         flag_problems_.erase(name);
     }
     const FlagTable old_flags = std::exchange(flags_, flags_.emptied());
-    const ReferenceEdges old_requirements = std::exchange(requirements_, {});
+    const ReferenceGraph old_requirements = std::exchange(requirements_, {});
     const auto old_problems = flag_problems_;
     const auto put_all = [&](Order order) {
         find_faults(changes, old_requirements, old_flags);
@@ -199,7 +202,7 @@ void SnapshotBuilder::apply_rebuild(const FlagChanges& changes) {
          is_out_of_room_ && known_count != without_room_.size();) {
         known_count = without_room_.size();
         flags_ = flags_.emptied();
-        requirements_.clear();
+        requirements_ = {};
         expiries_.clear();
         flag_problems_ = old_problems;
         put_all(Order::kPresentFirst);
@@ -315,7 +318,7 @@ void SnapshotBuilder::drop(const std::string& name) {
     waiting_.erase(name);
     const FlagTable::Slot* slot = flags_.find(name_hash);
     if (slot != nullptr && flags_.name(*slot) == name) {
-        requirements_.erase(name_hash);
+        requirements_.set(name_hash, {});
         forget_expiry(name_hash);
         flags_.erase(name_hash);
         touched_.push_back(name_hash);

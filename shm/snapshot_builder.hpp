@@ -11,9 +11,8 @@
 //      one that was taken over from a snapshot, until its row is read.
 //   4. Whatever was accepted fits: build() has no way to fail.
 //   5. Published flags never require each other in circles, and every segment they name is there.
-//   What
-//      is refused for that waits, and is tried again when those may have changed; so is what found
-//      no room, when there is more.
+//      What is refused for that waits, and is tried again when those may have changed; so is what
+//      found no room, when there is more.
 
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +64,7 @@ public:
     /// drops every flag that is neither in `changed` nor in `refused`. Experiments are replaced as
     /// a whole. What could not be compiled is in problems(). A name given twice counts as given
     /// last. A full read of another database leaves nothing of the one before. Cost: about 1
-    /// microsecond a changed flag; a full read, or more than 256 changes, rebuilds.
+    /// microsecond a changed flag; a full read, or more than 256 flags that come or go, rebuilds.
     void apply(const FlagChanges& changes);
 
     /// A complete snapshot file. Flags that expired by `stamp.database_unix_ms` are marked, and
@@ -106,7 +105,7 @@ private:
     bool has_more_room_than(const FlagTable::Fill& before) const;
     void retry_for_room();
     FlagChanges with_waiting(const FlagChanges& changes) const;
-    void find_faults(const FlagChanges& changes, const ReferenceEdges& present,
+    void find_faults(const FlagChanges& changes, const ReferenceGraph& present,
                      const FlagTable& old_flags);
     std::optional<FlagProblem> own_problem(const FlagDefinition& flag, std::uint64_t name_hash,
                                            const FlagTable& old_flags) const;
@@ -115,7 +114,7 @@ private:
     std::optional<FlagProblem> missing_segment(const FlagDefinition& flag, std::uint64_t name_hash,
                                                const FlagTable& old_flags) const;
     static std::vector<std::uint64_t> requirers_gone(const FlagChanges& changes,
-                                                     const ReferenceEdges& present);
+                                                     const ReferenceGraph& present);
     bool may_end_waiting(const FlagChanges& changes) const;
     void remember_requirements(const FlagTable::Slot& slot);
     std::vector<FlagProblem> unmet_requirements() const;
@@ -140,7 +139,7 @@ private:
     FlagTable flags_;
     SegmentTable segments_;
     FlagCompiler compiler_;
-    ReferenceEdges requirements_;  ///< of the flags in flags_ that have any
+    ReferenceGraph requirements_;  ///< of the flags in flags_ that have any
     Faults faults_;                ///< of the change that is being applied
     /// Of that change: flags in force with requirements whose new form found no room.
     std::unordered_set<std::uint64_t> without_room_;

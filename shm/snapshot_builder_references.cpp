@@ -53,7 +53,7 @@ FlagChanges SnapshotBuilder::with_waiting(const FlagChanges& changes) const {
 }
 
 /// Which changed flags would require each other in circles, or too deep.
-void SnapshotBuilder::find_faults(const FlagChanges& changes, const ReferenceEdges& present,
+void SnapshotBuilder::find_faults(const FlagChanges& changes, const ReferenceGraph& present,
                                   const FlagTable& old_flags) {
     ReferenceEdges changed;
     for (const std::uint64_t gone : requirers_gone(changes, present)) {
@@ -76,7 +76,7 @@ void SnapshotBuilder::find_faults(const FlagChanges& changes, const ReferenceEdg
     }
     faults_.clear();
     if (!changed.empty()) {
-        faults_ = faulty_references(present, changed, kRequirementDepthMax);
+        faults_ = present.faults_of(changed, kRequirementDepthMax);
     }
 }
 
@@ -150,7 +150,7 @@ std::optional<FlagProblem> SnapshotBuilder::missing_segment(const FlagDefinition
 
 /// Flags with requirements that the changes take away.
 std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(const FlagChanges& changes,
-                                                           const ReferenceEdges& present) {
+                                                           const ReferenceGraph& present) {
     std::vector<std::uint64_t> gone;
     for (const std::string& name : changes.removed) {
         if (present.contains(hash64(name))) {
@@ -167,7 +167,7 @@ std::vector<std::uint64_t> SnapshotBuilder::requirers_gone(const FlagChanges& ch
     for (const FlagDefinition& flag : changes.changed) {
         kept.insert(hash64(flag.name));
     }
-    for (const auto& [name_hash, targets] : present) {
+    for (const auto& [name_hash, targets] : present.edges()) {
         if (!kept.contains(name_hash)) {
             gone.push_back(name_hash);
         }
@@ -197,17 +197,13 @@ void SnapshotBuilder::remember_requirements(const FlagTable::Slot& slot) {
     for (const RequirementRecord& requirement : flags_.requirements(slot)) {
         targets.push_back(requirement.flag_name_hash);
     }
-    if (targets.empty()) {
-        requirements_.erase(slot.record.name_hash);
-    } else {
-        requirements_[slot.record.name_hash] = std::move(targets);
-    }
+    requirements_.set(slot.record.name_hash, std::move(targets));
 }
 
 /// Requirements that can never be met, because the flag they name is not published.
 std::vector<FlagProblem> SnapshotBuilder::unmet_requirements() const {
     std::vector<FlagProblem> all;
-    for (const auto& [name_hash, targets] : requirements_) {
+    for (const auto& [name_hash, targets] : requirements_.edges()) {
         const FlagTable::Slot& slot = *flags_.find(name_hash);
         for (const RequirementRecord& requirement : flags_.requirements(slot)) {
             if (flags_.find(requirement.flag_name_hash) == nullptr) {

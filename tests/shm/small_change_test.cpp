@@ -89,5 +89,24 @@ TEST_F(SmallChangeTest, ADeletedSegmentIsLookedForOnlyWhenAFlagStopsAskingForOne
     EXPECT_EQ(segment_count(), 0U);
 }
 
+TEST_F(SmallChangeTest, RequirementsOfOtherFlagsAreNotLookedAt) {
+    std::vector<FlagDefinition> flags{flag_of("end", Status::kEnabled)};
+    for (int number = 0; number < 50'000; ++number) {
+        flags.push_back(flag_of("flag " + std::to_string(number), Status::kEnabled));
+        flags.back().requirements = {{"end", true}};
+    }
+    FlagDefinition first = flag_of("first", Status::kEnabled);
+    first.requirements = {{"second", true}};
+    flags.push_back(first);
+    flags.push_back(flag_of("second", Status::kEnabled));
+    apply(flags);
+    change_many_times(first);
+    FlagDefinition second = flags.back();
+    second.requirements = {{"first", true}};
+    apply({second});
+    ASSERT_EQ(builder_.problems().size(), 1U) << "what it is joined to is";
+    EXPECT_EQ(builder_.problems().front().flag, "second");
+}
+
 }  // namespace
 }  // namespace burgee::test
