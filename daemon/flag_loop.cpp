@@ -73,7 +73,6 @@ struct FlagLoop::Database {
                 kSaveSpacing) {}
 
     /// Database time now, as far as the last poll and our own clock know it; never goes back.
-    /// Before the first answer it is guessed by our wall clock: see FlagLoop::begin().
     std::int64_t database_unix_ms() {
         if (!polled_at) {
             return latest_unix_ms;
@@ -92,7 +91,7 @@ struct FlagLoop::Database {
     std::optional<Clock::time_point> polled_at;
     std::int64_t polled_unix_ms = 0;
     std::int64_t latest_unix_ms = 0;
-    bool is_time_guessed = false;
+    bool is_time_guessed = false;  // by our wall clock, before the first answer
     std::optional<std::int64_t> next_change_unix_ms;
     std::vector<ExperimentDefinition> experiments;
     std::vector<FlagProblem> row_problems;
@@ -191,9 +190,7 @@ milliseconds FlagLoop::jittered(milliseconds interval) {
 /// Tells reader and builder what was published before we started.
 void FlagLoop::begin(Database& database) {
     SnapshotView view;
-    const bool is_there =
-        SnapshotView::open(first_image_.data(), first_image_.size(), view) == ViewError::kNone;
-    if (is_there) {
+    if (SnapshotView::open(first_image_.data(), first_image_.size(), view) == ViewError::kNone) {
         sync::FlagReader::Published published{view.header().source_id, {}, {}};
         for (std::uint64_t number = 0; number < view.flag_count(); ++number) {
             published.flags.emplace(view.name(*view.flag(number)));
@@ -264,9 +261,7 @@ void FlagLoop::wait(Database& database) {
         pause = std::min(pause, left + kTimerSlack);
     }
     const auto outcome = database.listener.wait(std::max(pause, milliseconds(0)), wake_fd_);
-    const bool is_hint =
-        outcome == sync::WaitOutcome::kHint || outcome == sync::WaitOutcome::kBroken;
-    if (is_hint) {
+    if (outcome == sync::WaitOutcome::kHint || outcome == sync::WaitOutcome::kBroken) {
         database.next_poll = std::min(database.next_poll, database.last_poll + kHintSpacing);
     }
     if (outcome == sync::WaitOutcome::kWoken) {
