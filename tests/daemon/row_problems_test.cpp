@@ -34,7 +34,7 @@ FlagChanges poll_with(const Problems& problems) {
 }
 
 std::string logged(const Problems& problems, const Problems& before = {},
-                   const SnapshotBuilder& builder = {}) {
+                   const SnapshotBuilder& builder = SnapshotBuilder{}) {
     std::ostringstream text;
     const auto previous = spdlog::default_logger();
     const auto sink = std::make_shared<spdlog::sinks::ostream_sink_st>(text);
