@@ -74,7 +74,7 @@ std::uint64_t SegmentTable::begin_with(const SnapshotView& published, std::uint6
 
 void SegmentTable::apply(const FlagChanges& changes) {
     has_changed_ = changes.is_full || !changes.segments.empty() ||
-                          !changes.removed_segments.empty() || !changes.refused_segments.empty();
+                   !changes.removed_segments.empty() || !changes.refused_segments.empty();
     if (!has_changed_) {
         return;  // nor can anything have come that others wait for
     }
