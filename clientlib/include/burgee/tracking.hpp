@@ -45,6 +45,12 @@ public:
     TrackedEvent(const TrackedEvent&) = delete;
     TrackedEvent& operator=(const TrackedEvent&) = delete;
 
+    /// The impression that evaluate() tells by itself.
+    const EventDraft& exposure() noexcept {
+        draft_.is_automatic = true;
+        return measured("impression", 1, {});
+    }
+
     const EventDraft& measured(std::string_view metric, double value,
                                std::string_view metadata_json) noexcept {
         draft_.metric = metric;
