@@ -142,6 +142,28 @@ TEST_F(ExposureTest, TellsAgainInTheNextPhase) {
     expect_once_each(heard(), 20);
 }
 
+TEST_F(ExposureTest, NeverDatesAnExposureBeforeItsExperiment) {
+    const auto created = [&](const Client& client, int user) {
+        evaluate(client, user, user + 1);
+        EXPECT_TRUE(client.counters().offered > 0);
+        EXPECT_TRUE(eventually([&] { return client.counters().in_flight == 0; }));
+        return header_of(peer_.sessions().begin()->second.events.back()).created_unix_ms;
+    };
+    const std::int64_t now_ms = detail::coarse_unix_ms();
+    const auto client = this->client();
+    const std::int64_t created_ms = created(*client, 1);
+    EXPECT_GE(created_ms, now_ms);
+    EXPECT_LE(created_ms, detail::coarse_unix_ms());
+    // The database's clock is ahead of this host's.
+    ExperimentDefinition experiment = experiment_on("f");
+    experiment.start_unix_ms = now_ms + 60'000;
+    const std::uint64_t next = published_.generation() + 1;
+    published_.write_snapshot(
+        next, image_of(next, {ab_test_of("f")}, {experiment}, experiment.start_unix_ms));
+    published_.announce(next);
+    EXPECT_EQ(created(*client, 2), experiment.start_unix_ms);
+}
+
 TEST_F(ExposureTest, TellsOnceHoweverManyThreadsMeetAUnit) {
     const auto client = this->client();
     std::vector<std::thread> threads;
