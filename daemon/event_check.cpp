@@ -159,6 +159,7 @@ CheckedEvents check_events(std::span<std::byte> events, std::uint32_t count,
         } else if (const std::string_view why = fault_of(header, event); !why.empty()) {
             checked.refused.push_back({index, NackReason::kInvalid, why});
         } else {
+            checked.automatic_count += header.is_automatic;
             checked.clamped_count += clamp_time(event.data(), header, now_unix_ms) ? 1U : 0U;
             std::byte* const target = events.data() + checked.kept_size_bytes;
             if (target != event.data()) {
