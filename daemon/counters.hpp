@@ -19,6 +19,7 @@ namespace burgee::daemon {
     row(events_rejected_too_big, "events", "refused for good: over a size limit") \
     row(events_clamped, "events", "stored with created_at moved into [now - 7 d, now + 5 min]") \
     row(events_duplicate, "events", "sent again by a client and recognised") \
+    row(exposures_repeated, "events", "told by evaluate(), known on this host: not stored again") \
     row(batches, "frames", "BATCH frames taken") \
     row(batch_bytes, "bytes", "of event data taken") \
     row(commits, "groups", "groups of batches made durable with one sync") \

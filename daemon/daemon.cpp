@@ -103,7 +103,11 @@ struct Daemon::Parts {
           heartbeat(io_context),
           status_timer(io_context),
           spool_opening(
-              io_context, [this] { return open_spool(config); },
+              io_context,
+              [this] {
+                  exposures = std::make_shared<ExposureMemory>();
+                  return open_spool(config, exposures.get());
+              },
               [this](SpoolOpening::Outcome outcome) { take_spool(std::move(outcome)); }) {}
 
     void start();
@@ -121,6 +125,7 @@ struct Daemon::Parts {
     Config config;
     Publisher publisher;
     std::unique_ptr<Spool> spool;
+    std::shared_ptr<ExposureMemory> exposures;  // an attempt's until it was taken, then the server's
     Counters counters;
     FlagLoop flag_loop;
     asio::io_context io_context{1};
@@ -231,6 +236,7 @@ void Daemon::Parts::serve_events() {
     }
     EventServerOptions options;
     options.socket_path = (config.shm_directory / kEventSocketName).string();
+    options.exposures = exposures;
     options.inherited_descriptor = inherited_descriptor();
     options.on_spool_state = [this](const SpoolError* error) {
         publisher.set_state(kStateShedding, error != nullptr);

@@ -71,10 +71,18 @@ bool is_counted_by_unit(std::string_view metric) {
     return metric == "conversion" || metric == "error";
 }
 
+/// What evaluate() tells by itself. Of equal ones a host keeps the first, so they must not differ
+/// in anything that results read.
+bool is_exposure(const EventHeader& header, std::string_view metric) {
+    return header.event_class == static_cast<std::uint8_t>(EventClass::kExposure) &&
+           metric == "impression" && header.value == 1 && header.in_experiment == 1 &&
+           header.unit_kind != static_cast<std::uint8_t>(UnitKind::kNone) && header.phase != 0;
+}
+
 /// Why the header cannot stand, or nothing.
 std::string_view fault_of(const EventHeader& header) {
     if (header.event_class >= kEventClassCount || header.in_experiment > 1 ||
-        header.unit_kind > static_cast<std::uint8_t>(UnitKind::kOther) || header.reserved != 0) {
+        header.unit_kind > static_cast<std::uint8_t>(UnitKind::kOther) || header.is_automatic > 1) {
         return "a class, unit kind or flag out of range";
     }
     if (!std::isfinite(header.value)) {
@@ -97,6 +105,9 @@ std::string_view fault_of(const EventHeader& header, std::span<const std::byte> 
     }
     if (header.value < 0 && is_counted_by_unit(texts->metric)) {
         return "a conversion or an error below 0";
+    }
+    if (header.is_automatic != 0 && !is_exposure(header, texts->metric)) {
+        return "it says it is an automatic exposure and is none";
     }
     const auto padding = event.subspan(texts->end);
     if (!std::all_of(padding.begin(), padding.end(),
@@ -148,6 +159,7 @@ CheckedEvents check_events(std::span<std::byte> events, std::uint32_t count,
         } else if (const std::string_view why = fault_of(header, event); !why.empty()) {
             checked.refused.push_back({index, NackReason::kInvalid, why});
         } else {
+            checked.automatic_count += header.is_automatic;
             checked.clamped_count += clamp_time(event.data(), header, now_unix_ms) ? 1U : 0U;
             std::byte* const target = events.data() + checked.kept_size_bytes;
             if (target != event.data()) {

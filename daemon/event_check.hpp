@@ -31,6 +31,7 @@ struct CheckedEvents {
     std::uint32_t kept_count = 0;
     std::size_t kept_size_bytes = 0;  ///< the good events lie at the front of the given bytes
     std::uint32_t clamped_count = 0;
+    std::uint32_t automatic_count = 0;  ///< of the good ones: exposures that evaluate() told
     std::vector<RefusedEvent> refused;
 };
 

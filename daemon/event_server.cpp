@@ -38,10 +38,11 @@ EventServer::Core::Core(boost::asio::io_context& io_context, EventServerOptions 
       tokens_at_ms_(steady_ms()),
       frame_buffer_(kFrameSizeMax),
       sessions_(options_.limits.sessions),
+      exposures_(options_.exposures ? options_.exposures : std::make_shared<ExposureMemory>()),
       queue_(spool, options_.limits.ingest,
              [this](IngestReport report) { receive_report(std::move(report)); }),
-      parts_{sessions_, queue_, counters_, refusal_log_,
-             options_.limits.ingest.queue_size_bytes_max} {
+      parts_{sessions_, *exposures_,  queue_,
+             counters_, refusal_log_, options_.limits.ingest.queue_size_bytes_max} {
     sessions_.load(spool.sessions(), spool.refusals(), spool.session_totals());
 }
 

@@ -41,6 +41,9 @@ struct EventServerOptions {
     std::string socket_path;        ///< made here, unless a descriptor is inherited
     int inherited_descriptor = -1;  ///< from the service manager (LISTEN_FDS)
     EventServerLimits limits;
+    /// What the spool held when it was opened, for SpoolOptions::on_recovered_events; the server's
+    /// alone from now on. Null: it begins with none.
+    std::shared_ptr<ExposureMemory> exposures;
     /// Called when events begin to be refused, with the cause, and with nullptr when they are taken
     /// again. On the io_context's thread.
     std::function<void(const SpoolError*)> on_spool_state;

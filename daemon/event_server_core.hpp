@@ -78,6 +78,7 @@ private:
     bool is_refusing_ = false;
     bool is_stopped_ = false;
     SessionTable sessions_;
+    std::shared_ptr<ExposureMemory> exposures_;
     RefusalLog refusal_log_;
     IngestQueue queue_;
     IngestParts parts_;

@@ -66,6 +66,8 @@ void EventServer::Core::apply(const IngestReport& report) {
 void EventServer::Core::take_over(const IngestReport::Batch& batch) {
     Session& session = *batch.session;
     counters_.add(Counter::events_accepted, batch.event_count);
+    counters_.add(Counter::exposures_repeated, batch.exposures.repeated);
+    exposures_->settle(batch.exposures.first);
     if (batch.seq_count != 0) {
         session.durable_seq = batch.first_seq + batch.seq_count - 1;
     }
@@ -103,6 +105,8 @@ void EventServer::Core::apply_failure(const IngestReport& report) {
             touched_.push_back(connection->id);
         }
     }
+    // With a group that failed everything behind it failed: none of the pending ones is stored.
+    exposures_->withdraw_all();
     queue_.resume();
 }
 

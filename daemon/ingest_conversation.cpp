@@ -138,29 +138,41 @@ IngestConversation::Next IngestConversation::take_events(const BatchFrame& batch
         acknowledge();
         return take_drops(batch, now_unix_ms);
     }
-    const std::uint64_t first_seq = batch.first_seq + placing.skip;
-    const std::uint32_t count = batch.count - placing.skip;
     if (!skip_events(&events, placing.skip)) {
         return Next::kClose;
     }
+    return store_events(batch, events, batch.first_seq + placing.skip, batch.count - placing.skip,
+                        now_unix_ms);
+}
+
+IngestConversation::Next IngestConversation::store_events(const BatchFrame& batch,
+                                                          std::span<std::byte> events,
+                                                          std::uint64_t first_seq,
+                                                          std::uint32_t count,
+                                                          std::int64_t now_unix_ms) {
     const CheckedEvents checked = check_events(events, count, now_unix_ms);
     if (!checked.is_well_framed) {
         return Next::kClose;
+    }
+    ExposureMemory::Sifted kept{{}, checked.kept_count, checked.kept_size_bytes};
+    if (checked.automatic_count != 0) {
+        kept = parts_.exposures.sift(events.first(checked.kept_size_bytes));
     }
     StagedBatch staged;
     staged.session_id = session_->id;
     staged.first_seq = first_seq;
     staged.seq_count = count;
-    staged.event_count = checked.kept_count;
+    staged.event_count = kept.kept_count;
     staged.staged_unix_ms = now_unix_ms;
-    staged.events = events.first(checked.kept_size_bytes);
+    staged.events = events.first(kept.kept_size_bytes);
     std::vector<RefusalRecord> refusals;
     for (const RefusedEvent& refused : checked.refused) {
         refusals.push_back({session_->id, first_seq + refused.index, 1,
                             static_cast<std::uint32_t>(refused.reason)});
     }
     staged.refusals = refusals;
-    if (!push(batch, staged)) {
+    if (!push(batch, staged, kept.counts)) {
+        parts_.exposures.withdraw(kept.counts.first);
         refuse_for_now(first_seq);
         return Next::kGoOn;
     }
@@ -178,16 +190,17 @@ bool IngestConversation::has_new_drops(const BatchFrame& batch) const {
     return told_drops(batch, known) != known;
 }
 
-bool IngestConversation::push(const BatchFrame& frame, StagedBatch staged) {
+bool IngestConversation::push(const BatchFrame& frame, StagedBatch staged,
+                              const ExposureCounts& exposures) {
     if (!has_new_drops(frame)) {
-        return parts_.queue.push(staged, session_);
+        return parts_.queue.push(staged, session_, exposures);
     }
     if (!session_->drops) {
         session_->drops = std::make_unique<SessionDrops>();
     }
     const SessionTotals told = told_drops(frame, session_->drops->queued);
     staged.totals = &told;
-    if (!parts_.queue.push(staged, session_)) {
+    if (!parts_.queue.push(staged, session_, exposures)) {
         return false;
     }
     session_->drops->queued = told;

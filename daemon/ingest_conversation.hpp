@@ -36,6 +36,7 @@ struct Outbox {
 /// What all conversations of one server share.
 struct IngestParts {
     SessionTable& sessions;
+    ExposureMemory& exposures;
     IngestQueue& queue;
     Counters& counters;
     RefusalLog& refusal_log;
@@ -83,11 +84,14 @@ private:
     Next take_batch(std::span<std::byte> frame, std::int64_t now_unix_ms);
     Next take_events(const BatchFrame& batch, std::span<std::byte> events,
                      std::int64_t now_unix_ms);
+    /// Puts events that are new on their way to the disk, or refuses all of them for now.
+    Next store_events(const BatchFrame& batch, std::span<std::byte> events, std::uint64_t first_seq,
+                      std::uint32_t count, std::int64_t now_unix_ms);
     /// Cuts the first `skip` events off, which are here already. @return false if the sizes lie.
     static bool skip_events(std::span<std::byte>* events, std::uint32_t skip);
     Next take_drops(const BatchFrame& batch, std::int64_t now_unix_ms);
     /// Puts a batch on its way to the disk, with the drop totals when they have changed.
-    bool push(const BatchFrame& frame, StagedBatch staged);
+    bool push(const BatchFrame& frame, StagedBatch staged, const ExposureCounts& exposures = {});
     bool has_new_drops(const BatchFrame& batch) const;
     /// A client that has been away hears first what of its undecided events was refused.
     void repeat_refusals(WelcomeFrame* welcome);

@@ -8,8 +8,8 @@
 namespace burgee::daemon {
 
 IngestReport::Batch IngestQueue::describe(const Entry& entry) {
-    return {entry.session,           entry.batch.first_seq, entry.batch.seq_count,
-            entry.batch.event_count, entry.refusals,        entry.totals};
+    return {entry.session,  entry.batch.first_seq, entry.batch.seq_count, entry.batch.event_count,
+            entry.refusals, entry.totals,          entry.exposures};
 }
 
 IngestQueue::IngestQueue(Spool& spool, const IngestLimits& limits,
@@ -22,10 +22,12 @@ IngestQueue::~IngestQueue() {
     stop();
 }
 
-bool IngestQueue::push(const StagedBatch& batch, Session* session) {
+bool IngestQueue::push(const StagedBatch& batch, Session* session,
+                       const ExposureCounts& exposures) {
     Entry entry;
     entry.batch = batch;
     entry.session = session;
+    entry.exposures = exposures;
     entry.event_bytes = batch.events.size();
     entry.refusals.assign(batch.refusals.begin(), batch.refusals.end());
     if (batch.totals != nullptr) {
@@ -33,7 +35,7 @@ bool IngestQueue::push(const StagedBatch& batch, Session* session) {
     }
     // Refused events are charged for their answers, so that a client that sends nothing else and
     // reads nothing takes no more memory than any other.
-    const std::size_t refused_count = batch.seq_count - batch.event_count;
+    const std::size_t refused_count = batch.seq_count - batch.event_count - exposures.repeated;
     entry.size_bytes = sizeof entry + entry.event_bytes + refused_count * sizeof(NackFrame) +
                        entry.refusals.size() * sizeof(RefusalRecord) +
                        (entry.totals ? sizeof(TotalsRecord) : 0);

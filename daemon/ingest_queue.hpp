@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "daemon/exposure_memory.hpp"
 #include "daemon/session_table.hpp"
 #include "daemon/spool/spool.hpp"
 
@@ -39,6 +40,7 @@ struct IngestReport {
         std::uint32_t event_count = 0;
         std::vector<RefusalRecord> refusals;
         std::shared_ptr<const SessionTotals> totals;  ///< null when they had not changed
+        ExposureCounts exposures;
     };
     std::vector<Batch> batches;
     std::optional<SpoolError> error;  ///< none of the batches is stored
@@ -56,7 +58,8 @@ public:
 
     /// Copies the batch into the queue. @return false when it is full or waits for resume().
     /// The session must stay where it is until its batch was reported.
-    bool push(const StagedBatch& batch, Session* session);
+    /// @param exposures  of the batch: reported, and repetitions are not charged for an answer
+    bool push(const StagedBatch& batch, Session* session, const ExposureCounts& exposures = {});
 
     /// The pusher has dealt with the failure that was reported last.
     void resume();
@@ -77,6 +80,7 @@ private:
         std::size_t size_bytes = 0;  ///< its share of size_bytes()
         std::vector<RefusalRecord> refusals;
         std::shared_ptr<const SessionTotals> totals;
+        ExposureCounts exposures;
     };
     struct Pending {
         std::vector<Entry> entries;

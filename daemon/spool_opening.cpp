@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kPauseMax{30'000};
 
 }  // namespace
 
-SpoolResult<std::unique_ptr<Spool>> open_spool(const Config& config) {
+SpoolResult<std::unique_ptr<Spool>> open_spool(const Config& config, ExposureMemory* exposures) {
     const std::string directory = (config.state_directory / "spool").string();
     for (const std::string& each : {config.state_directory.string(), directory}) {
         if (const std::string complaint = directory_complaint(each, 0700); !complaint.empty()) {
@@ -29,6 +29,11 @@ SpoolResult<std::unique_ptr<Spool>> open_spool(const Config& config) {
     SpoolOptions options;
     options.segment_size_bytes = config.spool_segment_mib << 20U;
     options.cap_bytes = config.spool_cap_mib << 20U;
+    if (exposures != nullptr) {
+        options.on_recovered_events = [exposures](std::span<const std::byte> events) {
+            exposures->remember(events);
+        };
+    }
     return Spool::open(directory, options);
 }
 

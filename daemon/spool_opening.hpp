@@ -12,12 +12,15 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/config.hpp"
+#include "daemon/exposure_memory.hpp"
 #include "daemon/spool/spool.hpp"
 
 namespace burgee::daemon {
 
 /// Opens the spool of this configuration, making its directories. @error as Spool::open()
-SpoolResult<std::unique_ptr<Spool>> open_spool(const Config& config);
+/// @param exposures  hears what the spool holds; null when nobody asks
+SpoolResult<std::unique_ptr<Spool>> open_spool(const Config& config,
+                                               ExposureMemory* exposures = nullptr);
 
 class SpoolOpening {
 public:

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,9 @@ struct SpoolOptions {
     /// window at all.
     std::uint64_t replay_window_bytes = 256ULL << 20;
     std::chrono::milliseconds replay_window_time = std::chrono::hours(1);
+    /// Called by open() with the events of every frame that it found, in the order of their LSNs;
+    /// means nothing when open() fails. Empty: nobody asks.
+    std::function<void(std::span<const std::byte> events)> on_recovered_events;
 };
 
 /// An id that this spool is to take, and the first event that travels under it; those before are

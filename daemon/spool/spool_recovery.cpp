@@ -115,6 +115,9 @@ private:
             if (frame.type() == SpoolFrameType::kGap) {
                 take_gap_records(frame.payload);
             }
+            if (frame.type() == SpoolFrameType::kEvents && options_.on_recovered_events) {
+                options_.on_recovered_events(frame.payload.subspan(sizeof(EventsPrefix)));
+            }
         };
         SegmentScan scan = scan_segment(*found.file, found.header, successor, visit);
         Segment segment;

@@ -4,3 +4,8 @@ burgee_test(clientlib_events_test LABELS unit
         event_ring_test.cpp event_sender_test.cpp event_silence_test.cpp event_timing_test.cpp
         event_window_test.cpp
     LIBRARIES burgee::client)
+
+# Exposures that evaluate() tells by itself: from real snapshots to a daemon's end of the socket.
+burgee_test(clientlib_exposure_test LABELS unit
+    SOURCES event_peer.cpp exposure_table_test.cpp exposure_test.cpp published_directory.cpp
+    LIBRARIES burgee::client burgee::shm)

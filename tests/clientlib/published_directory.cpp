@@ -52,11 +52,12 @@ ExperimentDefinition experiment_on(const std::string& flag_name) {
 }
 
 std::vector<std::byte> image_of(std::uint64_t generation, std::vector<FlagDefinition> flags,
-                                std::vector<ExperimentDefinition> experiments) {
+                                std::vector<ExperimentDefinition> experiments,
+                                std::int64_t database_unix_ms) {
     FlagChanges changes;
     changes.revision = generation;
     changes.is_full = true;
-    changes.database_unix_ms = 1'000;
+    changes.database_unix_ms = database_unix_ms;
     changes.changed = std::move(flags);
     changes.experiments = std::move(experiments);
     SnapshotBuilder builder;
@@ -64,7 +65,7 @@ std::vector<std::byte> image_of(std::uint64_t generation, std::vector<FlagDefini
     if (!builder.problems().empty()) {
         throw std::runtime_error("a test's flag is refused: " + builder.problems()[0].message);
     }
-    return builder.build({generation, 1'000});
+    return builder.build({generation, database_unix_ms});
 }
 
 PublishedDirectory::PublishedDirectory() {

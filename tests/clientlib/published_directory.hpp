@@ -30,7 +30,8 @@ ExperimentDefinition experiment_on(const std::string& flag_name);
 
 /// The bytes of a snapshot with these flags.
 std::vector<std::byte> image_of(std::uint64_t generation, std::vector<FlagDefinition> flags,
-                                std::vector<ExperimentDefinition> experiments = {});
+                                std::vector<ExperimentDefinition> experiments = {},
+                                std::int64_t database_unix_ms = 1'000);
 
 class PublishedDirectory {
 public:

@@ -1,4 +1,5 @@
-// Promise: a check allocates nothing and makes no system call.
+// Promise: a check allocates nothing and makes no system call; nor does an evaluation that meets an
+// exposure which is told already.
 // Method: four threads of a child process pin the snapshot, then forbid themselves every system
 // call by seccomp (a single one kills the process) and count their own allocations through a
 // replaced malloc, which operator new calls; each asks 10^6 times of every kind of flag. Under
@@ -54,6 +55,7 @@ namespace burgee::test {
 namespace {
 
 constexpr int kThreads = 4;
+constexpr int kWarmUps = 64;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kChecks = 20'000;  // each is fifty times slower here; the release build runs them all
 #else
@@ -105,23 +107,24 @@ std::uint64_t ask_all(const Client& client, const std::vector<Flag>& handles, in
 }
 
 /// The child's work; its exit status: 0 clean, 2 allocations, 4 the answers were all off.
-int count_costs(const PublishedDirectory& published, ControlPage& control) {
-    const Client client(published.options());
-    std::vector<Flag> handles;
-    for (const char* name : {"disabled", "enabled", "gradual", "ab_test"}) {
-        handles.emplace_back(client, name);
-    }
+/// @param ask       (number) -> what is summed up; asked for each below kWarmUps before it counts
+/// @param is_right  asked at the end; false is status 4, too
+template <typename Ask, typename IsRight>
+[[noreturn]] void count_costs(ControlPage& control, Ask ask, IsRight is_right) {
     std::atomic<int> finished{0};
     std::atomic<std::uint64_t> allocations{0};
     std::atomic<std::uint64_t> on{0};
     std::vector<std::thread> threads;
     for (int thread = 0; thread < kThreads; ++thread) {
-        threads.emplace_back([&, thread] {
-            std::uint64_t sum = ask_all(client, handles, thread);  // pins, seeds
+        threads.emplace_back([&] {
+            std::uint64_t sum = 0;
+            for (int number = 0; number < kWarmUps; ++number) {
+                sum += ask(number);  // pins, seeds, tells
+            }
             forbid_system_calls();
             const std::uint64_t before = allocation_count;
             for (int number = 0; number < kChecks; ++number) {
-                sum += ask_all(client, handles, number);
+                sum += ask(number);
             }
             allocations.fetch_add(allocation_count - before);
             on.fetch_add(sum);
@@ -134,11 +137,14 @@ int count_costs(const PublishedDirectory& published, ControlPage& control) {
         control.heartbeat_count.fetch_add(1);  // the daemon lives; nobody looks for another
         ::usleep(1'000);
     }
-    if (on.load() == 0) {
+    if (on.load() == 0 || !is_right()) {
         ::_exit(4);
     }
     ::_exit(allocations.load() == 0 ? 0 : 2);
 }
+
+constexpr const char* kMeaningOfStatus =
+    "2 = allocated, -31 = made a system call, 4 = all off, or not each exposure told once";
 
 int status_of(pid_t child) {
     int status = 0;
@@ -151,9 +157,36 @@ TEST(ZeroCostTest, ChecksAllocateNothingAndCallNoSystem) {
     published.publish(one_of_each());
     const pid_t child = ::fork();
     if (child == 0) {
-        count_costs(published, published.control());
+        const Client client(published.options());
+        std::vector<Flag> handles;
+        for (const char* name : {"disabled", "enabled", "gradual", "ab_test"}) {
+            handles.emplace_back(client, name);
+        }
+        count_costs(
+            published.control(), [&](int number) { return ask_all(client, handles, number); },
+            [] { return true; });
     }
-    EXPECT_EQ(status_of(child), 0) << "2 = allocated, -31 = made a system call, 4 = all off";
+    EXPECT_EQ(status_of(child), 0) << kMeaningOfStatus;
+}
+
+TEST(ZeroCostTest, RepeatedExposuresAllocateNothingAndCallNoSystem) {
+    PublishedDirectory published;
+    published.publish({ab_test_of("ab_test")}, {experiment_on("ab_test")});
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ClientOptions options = published.options();
+        options.exposure = Exposure::kAutomatic;
+        const Client client(options);
+        const Flag handle(client, "ab_test");
+        const auto ask = [&](int number) {
+            const Context user{{"user_id", number % kWarmUps}};
+            const bool is_on = client.evaluate("ab_test", user).enabled();
+            return is_on && handle.evaluate(user).enabled() ? 1U : 0U;
+        };
+        count_costs(published.control(), ask,
+                    [&] { return client.counters().offered == kWarmUps; });
+    }
+    EXPECT_EQ(status_of(child), 0) << kMeaningOfStatus;
 }
 
 TEST(ZeroCostTest, NoticesOneSystemCall) {

@@ -56,7 +56,8 @@ TEST_F(EventCheckTest, RefusesEachFieldOutOfRange) {
     EXPECT_TRUE(is_refused(5, std::uint8_t{2})) << "a session unit without a session id";
     EXPECT_TRUE(is_refused(5, std::uint8_t{3})) << "another unit without its text";
     EXPECT_TRUE(is_refused(6, std::uint8_t{2})) << "in_experiment";
-    EXPECT_TRUE(is_refused(7, std::uint8_t{1})) << "reserved";
+    EXPECT_TRUE(is_refused(7, std::uint8_t{1})) << "is_automatic, of an ordinary event";
+    EXPECT_TRUE(is_refused(7, std::uint8_t{2})) << "is_automatic";
     EXPECT_TRUE(is_refused(28, std::uint16_t{0})) << "empty variant";
     EXPECT_TRUE(is_refused(30, std::uint16_t{200})) << "texts longer than the event";
     EXPECT_TRUE(is_refused(40, std::numeric_limits<double>::quiet_NaN()));
@@ -92,6 +93,28 @@ TEST_F(EventCheckTest, RefusesToTakeBackAConversionOrAnError) {
         EXPECT_EQ(checked.refused[0].why, "a conversion or an error below 0");
     }
     EXPECT_EQ(check("revenue", -1).kept_count, 1U) << "a refund";
+}
+
+TEST_F(EventCheckTest, TakesAnAutomaticExposureOnlyAsEvaluateTellsIt) {
+    bytes_.clear();
+    append_exposure(&bytes_, {}, kNowMs);
+    const auto good = bytes_;
+    EXPECT_EQ(refusal(), std::nullopt);
+    const auto is_refused = [&](std::size_t offset, auto value) {
+        bytes_ = good;
+        spoil(offset, value);
+        return refusal() == NackReason::kInvalid;
+    };
+    EXPECT_TRUE(is_refused(4, std::uint8_t{0})) << "event_class";
+    EXPECT_TRUE(is_refused(5, std::uint8_t{0})) << "no unit";
+    EXPECT_TRUE(is_refused(6, std::uint8_t{0})) << "in_experiment: by hand";
+    EXPECT_TRUE(is_refused(24, std::uint32_t{0})) << "phase: whichever is current";
+    EXPECT_TRUE(is_refused(40, 2.0)) << "value";
+    EXPECT_TRUE(is_refused(56 + 7, 'I')) << "metric";
+    bytes_ = good;
+    spoil(7, std::uint8_t{0});
+    spoil(40, 2.0);
+    EXPECT_EQ(refusal(), std::nullopt) << "what a caller tracks may be anything";
 }
 
 TEST_F(EventCheckTest, NamesWhatIsTooBig) {

@@ -39,6 +39,10 @@ protected:
     }
 
     void start() {
+        options_.exposures = std::make_shared<daemon::ExposureMemory>();
+        spool_options_.on_recovered_events = [memory = options_.exposures](auto events) {
+            memory->remember(events);
+        };
         auto opened = daemon::Spool::open(directory_ + "/spool", spool_options_);
         ASSERT_TRUE(opened) << opened.error().message;
         spool_ = std::move(*opened);

@@ -45,6 +45,38 @@ inline void append_event(std::vector<std::byte>* bytes, std::uint64_t session, s
     std::memcpy(bytes->data() + offset + sizeof header, text.data(), text.size());
 }
 
+/// Who is exposed to what.
+struct ExposureSample {
+    std::string user = "u";
+    std::string variant = "control";
+    std::uint32_t phase = 1;
+    std::uint8_t experiment = 7;
+};
+
+/// An exposure as evaluate() tells it.
+inline void append_exposure(std::vector<std::byte>* bytes, const ExposureSample& exposure,
+                            std::int64_t created_unix_ms) {
+    const std::string metric = "impression";
+    const std::string text = exposure.variant + metric + exposure.user;
+    EventHeader header{};
+    header.size_bytes = static_cast<std::uint32_t>((sizeof header + text.size() + 7) / 8 * 8);
+    header.event_class = static_cast<std::uint8_t>(EventClass::kExposure);
+    header.unit_kind = static_cast<std::uint8_t>(UnitKind::kUserId);
+    header.in_experiment = 1;
+    header.is_automatic = 1;
+    header.experiment_id[0] = exposure.experiment;
+    header.phase = exposure.phase;
+    header.variant_size = static_cast<std::uint16_t>(exposure.variant.size());
+    header.metric_size = static_cast<std::uint16_t>(metric.size());
+    header.user_id_size = static_cast<std::uint16_t>(exposure.user.size());
+    header.created_unix_ms = created_unix_ms;
+    header.value = 1;
+    const std::size_t offset = bytes->size();
+    bytes->resize(offset + header.size_bytes);
+    std::memcpy(bytes->data() + offset, &header, sizeof header);
+    std::memcpy(bytes->data() + offset + sizeof header, text.data(), text.size());
+}
+
 /// The events [first_seq, first_seq + count) of a session.
 inline std::vector<std::byte> make_events(std::uint64_t session, std::uint64_t first_seq,
                                           std::uint32_t count, std::int64_t created_unix_ms = 0) {

@@ -20,6 +20,7 @@ struct Experiment {
     std::array<std::uint8_t, 16> id{};  ///< uuid, bytes in text order
     std::uint32_t phase = 0;            ///< 1, 2, ...; 0 = there is no active experiment
     std::string_view name;              ///< lives as long as the Evaluation
+    std::int64_t start_unix_ms = 0;     ///< events before it do not count
 
     bool exists() const noexcept { return phase != 0; }
 };
@@ -104,7 +105,8 @@ public:
         if (record == nullptr) {
             return {};
         }
-        return {record->id, record->phase, view_->text(record->name_offset, record->name_size)};
+        return {record->id, record->phase, view_->text(record->name_offset, record->name_size),
+                record->start_unix_ms};
     }
     Experiment experiment() const&& = delete;
 

@@ -69,23 +69,42 @@ public:
             start_sender();
         }
         std::uint64_t first_exposure = 0;
-        const EventClass event_class = classify(draft, process_->met, first_exposure);
-        DropReason reason{};
-        if (!is_sendable(draft, reason)) {
-            return refuse(reason, event_class);
+        EventClass event_class = classify(draft, process_->met, first_exposure);
+        if (first_exposure != 0 && process_->told.holds(first_exposure)) {
+            event_class = EventClass::kOrdinary;  // evaluate() told it: this one repeats it
         }
-        const EventRing::Reservation room = ring_.reserve(encoded_size_bytes(draft), event_class);
-        if (room.record == nullptr) {
-            return refuse(DropReason::kRingFull, event_class);
+        if (!put(draft, event_class)) {
+            return false;
         }
-        encode(draft, event_class, room.record);
         if (first_exposure != 0) {
             process_->met.remember(first_exposure);
         }
-        if (room.passed_half) {
-            wake_sender(*process_);
-        }
         return true;
+    }
+
+    /// See EventSender::has_told().
+    bool has_told(std::uint64_t hash) const noexcept {
+        return process_ != nullptr && process_->told.holds(hash);
+    }
+
+    /// See EventSender::tell().
+    bool tell(const EventDraft& exposure, std::uint64_t hash) noexcept {
+        if (process_ == nullptr) {
+            refused_without_memory_.fetch_add(1, std::memory_order_relaxed);
+            return false;
+        }
+        if (!process_->told.claim(hash)) {
+            return true;  // another thread tells it
+        }
+        // Relaxed: as in offer().
+        if (process_->stage.load(std::memory_order_relaxed) != SenderStage::kRunning) {
+            start_sender();
+        }
+        const bool is_taken = put(exposure, EventClass::kExposure);
+        if (!is_taken) {
+            process_->told.give_up(hash);
+        }
+        return is_taken;
     }
 
     /// See EventSender::flush().
@@ -153,6 +172,23 @@ private:
                 to[reason][column] = from[reason][column].load(std::memory_order_acquire);
             }
         }
+    }
+
+    /// Puts the event in the ring, or counts why not.
+    bool put(const EventDraft& draft, EventClass event_class) noexcept {
+        DropReason reason{};
+        if (!is_sendable(draft, reason)) {
+            return refuse(reason, event_class);
+        }
+        const EventRing::Reservation room = ring_.reserve(encoded_size_bytes(draft), event_class);
+        if (room.record == nullptr) {
+            return refuse(DropReason::kRingFull, event_class);
+        }
+        encode(draft, event_class, room.record);
+        if (room.passed_half) {
+            wake_sender(*process_);
+        }
+        return true;
     }
 
     bool refuse(DropReason reason, EventClass event_class) noexcept {

@@ -244,6 +244,9 @@ private:
         for (std::size_t index = 0; index < lost.size(); ++index) {
             add_lost(DropReason::kSessionExpired, static_cast<EventClass>(index), lost[index]);
         }
+        if (lost[static_cast<std::size_t>(EventClass::kExposure)] != 0) {
+            process_.told.forget_all();  // One of them may be lost; the daemon knows the others.
+        }
         has_session_ = false;
         session_base_ = reported_;  // What the old session told is told.
         drops_confirmed_ = true;

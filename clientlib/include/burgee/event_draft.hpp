@@ -26,6 +26,7 @@ struct EventDraft {
     std::string_view unit;  ///< the unit's text when unit_kind is kOther; ignored otherwise
     UnitKind unit_kind = UnitKind::kNone;
     bool in_experiment = true;  ///< false when the variant was chosen by hand
+    bool is_automatic = false;  ///< an exposure that evaluate() tells by itself
     std::string_view metadata;  ///< a JSON object of at most kMetadataSizeMax bytes, or empty
 };
 

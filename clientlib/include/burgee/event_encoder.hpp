@@ -121,7 +121,8 @@ inline void encode(const EventDraft& draft, EventClass event_class, std::byte* r
     write_text(end, draft.metadata);
     EventRing::commit(
         record, {encoded_size_bytes(draft), event_class, static_cast<std::uint8_t>(draft.unit_kind),
-                 static_cast<std::uint8_t>(draft.in_experiment ? 1 : 0), 0});
+                 static_cast<std::uint8_t>(draft.in_experiment ? 1 : 0),
+                 static_cast<std::uint8_t>(draft.is_automatic ? 1 : 0)});
 }
 
 }  // namespace burgee::detail

@@ -8,6 +8,7 @@
 #include <burgee/event_draft.hpp>
 #include <burgee/event_exposure.hpp>
 #include <burgee/event_ring.hpp>
+#include <burgee/exposure_table.hpp>
 
 #include <linux/futex.h>
 #include <pthread.h>
@@ -47,7 +48,8 @@ struct EventProcess {
     AtomicDropTable lost;
     alignas(64) AtomicDropTable refused;
 
-    alignas(64) ExposureFilter met;
+    alignas(64) ExposureFilter met;  ///< impressions that callers tracked
+    alignas(64) ExposureTable told;  ///< exposures that evaluate() told by itself
 };
 static_assert(std::is_trivially_destructible_v<EventProcess>, "it is unmapped, never destroyed");
 

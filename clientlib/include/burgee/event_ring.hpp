@@ -66,7 +66,7 @@ struct RecordWord {
     EventClass event_class;
     std::uint8_t unit_kind;
     std::uint8_t in_experiment;
-    std::uint8_t reserved;
+    std::uint8_t is_automatic;
 };
 static_assert(sizeof(RecordWord) == 8);
 

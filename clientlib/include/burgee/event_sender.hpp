@@ -139,6 +139,21 @@ public:
         return channel_ != nullptr && channel_->offer(draft);
     }
 
+    /// Whether this process has told the exposure of this number, or is telling it.
+    /// Thread safety: any thread, no lock, no system call. Cost: one cache line.
+    bool has_told(std::uint64_t hash) const noexcept {
+        return channel_ != nullptr && channel_->has_told(hash);
+    }
+
+    /// Offers an exposure that evaluate() tells by itself, once a process: of threads that meet it
+    /// together one offers it. What the ring refused counts as not told.
+    /// @param hash  exposure_hash() of the draft
+    /// @return whether it is told.
+    /// Thread safety and cost: as offer().
+    bool tell(const EventDraft& exposure, std::uint64_t hash) const noexcept {
+        return channel_ != nullptr && channel_->tell(exposure, hash);
+    }
+
     /// Waits until every event accepted before the call is decided, at most `deadline`.
     /// Thread safety: any thread. A daemon that is away is tried every 50 ms meanwhile.
     FlushResult flush(std::chrono::milliseconds deadline) noexcept {

@@ -137,7 +137,7 @@ struct NackFrame {
 ///        4    1 event_class       EventClass
 ///        5    1 unit_kind         UnitKind
 ///        6    1 in_experiment     1 = the variant was drawn by chance; 0 = by hand, not analysed
-///        7    1 reserved          zero
+///        7    1 is_automatic      1 = an exposure evaluate() told by itself: stored once a host
 ///        8   16 experiment_id     uuid
 ///       24    4 phase             of the experiment; 0 = unknown (tracked by id): the current one
 ///       28    2 variant_size      bytes, 1 .. kEventTextSizeMax
@@ -153,7 +153,7 @@ struct EventHeader {
     std::uint8_t event_class;
     std::uint8_t unit_kind;
     std::uint8_t in_experiment;
-    std::uint8_t reserved;
+    std::uint8_t is_automatic;
     std::array<std::uint8_t, 16> experiment_id;
     std::uint32_t phase;
     std::uint16_t variant_size;

@@ -5,9 +5,12 @@
 
 #include <burgee/evaluation.hpp>
 #include <burgee/event_draft.hpp>
+#include <burgee/event_encoder.hpp>
 #include <burgee/experiment_ref.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 namespace burgee::detail {
@@ -27,6 +30,7 @@ public:
         if (experiment.exists() && !draft_.variant.empty()) {
             draft_.experiment_id = experiment.id;
             draft_.phase = experiment.phase;
+            start_unix_ms_ = experiment.start_unix_ms;
         }
         draft_.in_experiment = evaluation.in_experiment();
         fill_ids();
@@ -44,6 +48,14 @@ public:
     }
     TrackedEvent(const TrackedEvent&) = delete;
     TrackedEvent& operator=(const TrackedEvent&) = delete;
+
+    /// The impression that evaluate() tells by itself. It is told once, so a clock that is behind
+    /// must not put it before the experiment, which runs by the database's clock.
+    const EventDraft& exposure() noexcept {
+        draft_.is_automatic = true;
+        draft_.created_unix_ms = std::max(coarse_unix_ms(), start_unix_ms_);
+        return measured("impression", 1, {});
+    }
 
     const EventDraft& measured(std::string_view metric, double value,
                                std::string_view metadata_json) noexcept {
@@ -71,6 +83,7 @@ private:
     Unit session_;
     Unit unit_;
     EventDraft draft_;
+    std::int64_t start_unix_ms_ = 0;
 };
 
 /// Milliseconds from `begin` to now, with fractions.
