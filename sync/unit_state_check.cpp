@@ -20,7 +20,8 @@ constexpr const char* kSettings =
 //
 // Dates are cut to milliseconds as those two do. Besides today's there are the narrowest and the
 // widest that an experiment ever had: events were judged by the dates of their day.
-// Rows of others count as far as their round has come, and as a unit is only told by its text, they
+// Rows of others count as far as their round has come, or when they were written where a trigger
+// folds them, those that still wait for it included; and as a unit is only told by its text, they
 // are grouped by it before it is hashed. A variant that never got a cell counted for nothing when
 // its rows were looked at.
 // The square of a value below 1.6e-162 is 0, which PostgreSQL calls an underflow, an error.
@@ -45,6 +46,10 @@ WITH dates AS (
     JOIN (SELECT id AS bound_id, widest_start, widest_end, narrowest_start, narrowest_end
           FROM bound) b ON b.bound_id = e.id
     WHERE nullif($1, '') IS NULL OR e.id = nullif($1, '')::uuid
+), known AS (
+    SELECT experiment_id, variant FROM burgee.cells
+    UNION SELECT u.experiment_id, u.variant
+    FROM burgee.waiting_units w CROSS JOIN LATERAL unnest(w.units) u
 ), event AS (
     SELECT m.experiment_id, m.variant_name AS variant, m.metric_type AS metric,
            CASE WHEN m.spool_id IS NOT NULL THEN m.unit END AS unit,
@@ -58,16 +63,19 @@ WITH dates AS (
     LEFT JOIN burgee.metric_backfill b
            ON m.spool_id IS NULL AND b.round = 1 - coalesce(m.lsn, 0)
           AND coalesce(m.lsn, -1) BETWEEN -1000000 AND -1
+    LEFT JOIN burgee.metric_backfill l
+           ON m.spool_id IS NULL AND l.round = -m.lsn AND m.lsn BETWEEN -1000000 AND -1
+          AND l.folds_later_rows
     WHERE isfinite(t.at) AND t.at >= e.widest_start AND t.at < e.widest_end
       AND abs(m.metric_value) <= 1e100
       AND CASE WHEN m.spool_id IS NOT NULL THEN m.unit IS NOT NULL
-          ELSE (b.completed_at IS NOT NULL
+          ELSE (b.completed_at IS NOT NULL OR l.round IS NOT NULL
                 OR (m.created_at, m.id) <= (b.last_created_at, b.last_id))
                AND octet_length(coalesce(nullif(m.user_id, ''), nullif(m.session_id, ''))) <= 512
                AND octet_length(m.variant_name) <= 512
                AND octet_length(m.metric_type) BETWEEN 1 AND 512
                AND (m.experiment_id, m.variant_name)
-                   IN (SELECT c.experiment_id, c.variant FROM burgee.cells c) END
+                   IN (SELECT k.experiment_id, k.variant FROM known k) END
 ), grouped AS (
     SELECT experiment_id, variant, metric, unit, unit_text,
            count(*) FILTER (WHERE is_counted) AS n,
@@ -88,12 +96,20 @@ WITH dates AS (
            sum(sum_of_squares) AS sum_of_squares, min(min) AS min, max(max) AS max,
            min(first_at) AS first_at, max(last_at) AS last_at
     FROM grouped GROUP BY 1, 2, 3, 4
-), state AS (
-    SELECT c.experiment_id, c.variant, c.metric, u.unit, sum(u.n)::bigint AS n, sum(u.sum) AS sum,
-           sum(u.sum_of_squares) AS sum_of_squares, min(u.min) AS min, max(u.max) AS max,
-           min(u.first_at) AS first_at, max(u.last_at) AS last_at
+), folded AS (
+    SELECT c.experiment_id, c.variant, c.metric, u.unit, u.n, u.sum, u.sum_of_squares, u.min, u.max,
+           u.first_at, u.last_at
     FROM burgee.unit_metrics u JOIN burgee.cells c USING (cell)
-    WHERE nullif($1, '') IS NULL OR c.experiment_id = nullif($1, '')::uuid
+    UNION ALL
+    SELECT u.experiment_id, u.variant, u.metric, burgee.unit_hash(u.unit), u.n, u.sum,
+           u.sum_of_squares, u.min, u.max, u.first_at, u.last_at
+    FROM burgee.waiting_units w CROSS JOIN LATERAL unnest(w.units) u
+), state AS (
+    SELECT experiment_id, variant, metric, unit, sum(n)::bigint AS n, sum(sum) AS sum,
+           sum(sum_of_squares) AS sum_of_squares, min(min) AS min, max(max) AS max,
+           min(first_at) AS first_at, max(last_at) AS last_at
+    FROM folded
+    WHERE nullif($1, '') IS NULL OR experiment_id = nullif($1, '')::uuid
     GROUP BY 1, 2, 3, 4
 ), gap AS (
     SELECT experiment_id, string_agg(reason || ' since ' || to_char(noted_at, 'YYYY-MM-DD'), ', '
