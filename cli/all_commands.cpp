@@ -11,7 +11,8 @@ std::vector<Command> all_commands() {
           export_commands(),  apply_commands(),       lint_commands(),     segment_commands(),
           layer_commands(),   experiment_commands(),  results_commands(),  eval_commands(),
           explain_commands(), track_commands(),       status_commands(),   dump_commands(),
-          spool_commands(),   db_commands(),          db_adopt_commands(), doctor_commands()}) {
+          spool_commands(),   db_commands(),          db_adopt_commands(), db_verify_commands(),
+          doctor_commands()}) {
         all.insert(all.end(), nouns.begin(), nouns.end());
     }
     return all;

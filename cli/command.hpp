@@ -70,7 +70,8 @@ std::vector<Command> status_commands();
 std::vector<Command> dump_commands();
 std::vector<Command> spool_commands();  // spool verify, spool dump
 std::vector<Command> db_commands();
-std::vector<Command> db_adopt_commands();  // db adopt
+std::vector<Command> db_adopt_commands();   // db adopt
+std::vector<Command> db_verify_commands();  // db verify
 std::vector<Command> doctor_commands();
 
 /// Every command there is.

@@ -40,7 +40,8 @@ void write_counts(JsonWriter& json, const sync::BackfillState& state) {
     json.key("counted").value(counts.folded).key("unknown").value(counts.unknown);
     json.key("without_unit").value(counts.without_unit);
     json.key("outside_dates").value(counts.outside_dates);
-    json.key("unusable").value(counts.unusable).end_object();
+    json.key("unusable").value(counts.unusable);
+    json.key("live").value(state.folds_later_rows).end_object();
 }
 
 void write_counts(JsonWriter& json, const sync::MetricCensus& census) {
@@ -118,7 +119,9 @@ std::string what_was_done(const sync::AdoptionReport& adopted) {
            count_text(counts.outside_dates, "lie outside the dates, ") +
            count_text(counts.without_unit, "have no unit, ") +
            count_text(counts.unknown, "no known experiment or variant, ") +
-           count_text(counts.unusable, "no usable value\n");
+           count_text(counts.unusable, "no usable value\n") +
+           (adopted.backfill.folds_later_rows ? "later     rows that others write count at once\n"
+                                              : "");
 }
 
 /// Which rows count for nothing, and what is wrong with flags and experiments.
@@ -130,16 +133,17 @@ void look_at_rows(sync::PgSession& session, Report& report) {
     append(report.findings, take(sync::audit_flags(session)));
 }
 
-void adopt_now(Report& report, const Terminal& terminal) {
+void adopt_now(Report& report, const std::string& live, const Terminal& terminal) {
     std::uint64_t next_line = kProgressRows;
-    report.adopted =
-        take(sync::adopt(database_options(terminal), [&](const sync::BackfillState& state) {
-            if (state.counts.row_count >= next_line) {
-                terminal.advise(count_text(state.counts.row_count, "rows of about ") +
-                                count_text(report.facts.metric_rows_about, "done"));
-                next_line += kProgressRows;
-            }
-        }));
+    const auto progress = [&](const sync::BackfillState& state) {
+        if (state.counts.row_count >= next_line) {
+            terminal.advise(count_text(state.counts.row_count, "rows of about ") +
+                            count_text(report.facts.metric_rows_about, "done"));
+            next_line += kProgressRows;
+        }
+    };
+    const auto folds_later_rows = live.empty() ? std::nullopt : std::optional(live == "on");
+    report.adopted = take(sync::adopt(database_options(terminal), progress, folds_later_rows));
     for (const auto& [name, value] : report.adopted->settings) {
         if (name == "default_bucketing" && value != "legacy_md5") {
             report.findings.push_back(
@@ -153,7 +157,7 @@ void adopt_now(Report& report, const Terminal& terminal) {
     }
 }
 
-ExitCode adopt(bool is_dry_run, Terminal& terminal) {
+ExitCode adopt(bool is_dry_run, const std::string& live, Terminal& terminal) {
     Report report;
     report.is_dry_run = is_dry_run;
     sync::PgOptions options = database_options(terminal);
@@ -164,7 +168,7 @@ ExitCode adopt(bool is_dry_run, Terminal& terminal) {
     const bool is_possible = is_well(report.findings);
     if (is_possible) {
         if (!is_dry_run) {
-            adopt_now(report, terminal);
+            adopt_now(report, live, terminal);
         }
         look_at_rows(session, report);
     }
@@ -191,12 +195,18 @@ ExitCode adopt(bool is_dry_run, Terminal& terminal) {
 
 std::vector<Command> db_adopt_commands() {
     const auto is_dry_run = std::make_shared<bool>(false);
-    return {{"db",
-             "adopt",
-             "Takes over a database of the Python system in place; nobody's variant changes",
-             {"burgee db adopt --dry-run", "burgee db adopt --dsn 'host=db.example dbname=app'"},
-             {{"--dry-run", is_dry_run.get(), "says what was found and would be done"}},
-             [is_dry_run](Terminal& terminal) { return adopt(*is_dry_run, terminal); }}};
+    const auto live = std::make_shared<std::string>();
+    return {
+        {"db",
+         "adopt",
+         "Takes over a database of the Python system in place; nobody's variant changes",
+         {"burgee db adopt --dry-run", "burgee db adopt --dsn 'host=db.example dbname=app'"},
+         {{"--dry-run", is_dry_run.get(), "says what was found and would be done"},
+          {.name = "--live",
+           .target = live.get(),
+           .help = "whether rows that others write later count at once, by a trigger",
+           .choices = {"on", "off"}}},
+         [is_dry_run, live](Terminal& terminal) { return adopt(*is_dry_run, *live, terminal); }}};
 }
 
 }  // namespace burgee::cli

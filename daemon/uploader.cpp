@@ -24,6 +24,9 @@ constexpr std::chrono::milliseconds kInterruptInterval{50};
 // The longest sleep without looking at the clock for heartbeats and partitions.
 constexpr std::chrono::milliseconds kIdleWait{500};
 constexpr std::chrono::minutes kPartitionInterval{60};
+// Notes of other writers' rows folded after each heartbeat, one transaction; chosen by feel: 100
+// small ones take milliseconds, 100 full ones seconds.
+constexpr int kWaitingNotesMax = 100;
 
 std::uint64_t dropped_by_clients(const Counters& counters) {
     std::uint64_t sum = 0;
@@ -286,6 +289,14 @@ void Uploader::maintain() {
         next_heartbeat_ = now + options_.heartbeat_interval;
         spool_.release(cursor_lsn_, now);  // time alone ends the replay window of a segment
         report_host();
+        fold_waiting_units();
+    }
+}
+
+void Uploader::fold_waiting_units() {
+    const auto done = writer_.fold_waiting_units(kWaitingNotesMax);
+    if (done.has_error()) {
+        spdlog::debug("upload: rows of other writers wait: {}", done.error().message);
     }
 }
 

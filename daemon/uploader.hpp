@@ -87,6 +87,7 @@ private:
     void maintain();
     void ensure_partitions();
     void report_host();
+    void fold_waiting_units();
     void pause(std::chrono::milliseconds time);
     void show(bool is_connected, bool needs_attention, const std::string& error);
     bool is_stopping() const;

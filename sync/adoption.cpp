@@ -74,6 +74,8 @@ constexpr const char* kCounts =
     "SELECT (SELECT count(*) FROM public.feature_flags),"
     " (SELECT count(*) FROM public.ab_test_experiments)";
 // Migration 005 writes them for an ordinary metrics table; what somebody decided since then stands.
+// As many notes as there may be: each is folded by itself.
+constexpr const char* kFoldWaiting = "SELECT burgee.fold_waiting_units(2147483647)";
 constexpr const char* kWriteSettings =
     "INSERT INTO burgee.settings (name, value) VALUES ('default_bucketing', 'legacy_md5'),"
     " ('legacy_canary', 'off') ON CONFLICT DO NOTHING";
@@ -200,16 +202,27 @@ std::string first_failure(const Findings& findings) {
     return "";
 }
 
-SyncResult<BackfillState> count_rows(PgSession& session, const AdoptionProgress& progress) {
-    MetricBackfill backfill(session);
+SyncResult<BackfillState> count_rows(PgSession& session, const BackfillOptions& options,
+                                     const AdoptionProgress& progress) {
+    MetricBackfill backfill(session, options);
     SyncResult<BackfillState> state = patiently([&] { return backfill.open(); });
-    while (state && !state->is_complete) {
-        state = patiently([&] { return backfill.step(); });
+    const auto is_done = [&] {
+        return state->is_complete && state->folds_later_rows ==
+                                         options.folds_later_rows.value_or(state->folds_later_rows);
+    };
+    while (state && !is_done()) {
+        state = patiently([&] { return state->is_complete ? backfill.open() : backfill.step(); });
         if (state && progress) {
             progress(*state);
         }
     }
     return state;
+}
+
+/// Folds what could not be folded when it was written.
+SyncResult<void> fold_waiting(PgSession& session) {
+    return session.transaction(PgAccess::kReadWrite,
+                               [](PgTransaction& open) { open.query(kFoldWaiting); });
 }
 
 }  // namespace
@@ -227,7 +240,8 @@ SyncResult<AdoptionFacts> look_before_adopting(PgSession& session) {
     return facts;
 }
 
-SyncResult<AdoptionReport> adopt(PgOptions options, const AdoptionProgress& progress) {
+SyncResult<AdoptionReport> adopt(PgOptions options, const AdoptionProgress& progress,
+                                 std::optional<bool> folds_later_rows) {
     options.lock_timeout = kLockTimeout;
     options.statement_timeout = kStatementTimeout;
     PgSession session(std::move(options));
@@ -255,9 +269,14 @@ SyncResult<AdoptionReport> adopt(PgOptions options, const AdoptionProgress& prog
     if (!settings) {
         return settings.error();
     }
-    SyncResult<BackfillState> counted = count_rows(session, progress);
+    SyncResult<BackfillState> counted =
+        count_rows(session, {.folds_later_rows = folds_later_rows}, progress);
     if (!counted) {
         return counted.error();
+    }
+    const SyncResult<void> folded = patiently([&] { return fold_waiting(session); });
+    if (!folded) {
+        return folded.error();
     }
     report.backfill = *counted;
     return report;

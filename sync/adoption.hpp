@@ -44,8 +44,11 @@ using AdoptionProgress = std::function<void(const BackfillState&)>;
 /// Adopts. Tables that somebody uses are waited for 2 s at a time, ten times; what the server
 /// refuses for the moment is tried again.
 /// @param options  of the owner of the tables; lock and statement timeouts are set here
+/// @param folds_later_rows  whether rows that others write from now on are folded while they are
+///                          written; nothing: as it is
 /// @error kInvalid  look_before_adopting() finds a FAIL; nothing was changed
 ///        otherwise what the session says; run it again, it goes on where it stopped
-SyncResult<AdoptionReport> adopt(PgOptions options, const AdoptionProgress& progress = {});
+SyncResult<AdoptionReport> adopt(PgOptions options, const AdoptionProgress& progress = {},
+                                 std::optional<bool> folds_later_rows = {});
 
 }  // namespace burgee::sync

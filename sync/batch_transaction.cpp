@@ -6,6 +6,7 @@
 #include <iterator>
 #include <pqxx/pqxx>
 #include <pqxx/tablewriter>
+#include <set>
 #include <span>
 
 #include "shm/assertion.hpp"
@@ -45,6 +46,14 @@ constexpr const char* kMoveTemporaryRows =
     " metric_type, metric_value, metadata, created_at, spool_id, lsn, unit) "
     "SELECT id, experiment_id, variant_name, user_id, session_id, metric_type, metric_value,"
     " metadata, created_at, spool_id, lsn, unit FROM pg_temp.burgee_raw_rows";
+
+// Read before it is written: after the first batch this costs one look, no write and no wait.
+constexpr const char* kNoteMissingRows =
+    "INSERT INTO burgee.raw_row_gaps (experiment_id, reason) "
+    "SELECT DISTINCT c.experiment_id, 'raw rows off' FROM burgee.cells c"
+    " WHERE c.cell = ANY ($1::int[]) AND NOT EXISTS (SELECT FROM burgee.raw_row_gaps g"
+    "   WHERE g.experiment_id = c.experiment_id AND g.reason = 'raw rows off')"
+    " ORDER BY c.experiment_id ON CONFLICT DO NOTHING";
 
 std::string text_of(const Uuid& id) {
     std::string text;
@@ -286,6 +295,24 @@ void BatchTransaction::move_temporary_rows() {
 
 void BatchTransaction::merge(WriteReport& report) {
     report.folded_rows += merge_units(transaction_, memory_);
+    if (!options_.stores_raw_rows) {
+        note_missing_rows();
+    }
+}
+
+// Who compares unit state with raw rows later must know that they were never there.
+void BatchTransaction::note_missing_rows() {
+    std::set<std::uint32_t> cells;  // merging has put the numbers of the database into the rows
+    for (const FoldedRow& row : memory_.fold.rows()) {
+        cells.insert(row.cell);
+    }
+    std::string numbers;
+    for (const std::uint32_t cell : cells) {
+        numbers += (numbers.empty() ? "{" : ",") + std::to_string(cell);
+    }
+    if (!numbers.empty()) {
+        transaction_.query(kNoteMissingRows, {numbers + "}"});
+    }
 }
 
 }  // namespace burgee::sync

@@ -54,6 +54,7 @@ private:
     void send_dead_letters(const std::string& lines);
     void move_temporary_rows();
     void merge(WriteReport& report);
+    void note_missing_rows();
 
     PgTransaction& transaction_;
     const MetricWriterOptions& options_;

@@ -77,9 +77,10 @@ constexpr const char* kCensusWithoutSchema = BURGEE_CENSUS("", BURGEE_NO_NAMES);
 // Round n + 1 consists of the rows with lsn -n. They were written after it was opened, but a
 // program may send any created_at: every row has to be looked at.
 constexpr const char* kUncounted =
-    "SELECT count(*) FROM public.ab_test_metrics m, (SELECT max(round) AS round FROM"
-    " burgee.metric_backfill) b WHERE b.round IS NOT NULL AND m.spool_id IS NULL AND m.lsn = "
-    "-b.round";
+    "SELECT count(*) FROM public.ab_test_metrics m, (SELECT b.round FROM burgee.metric_backfill b"
+    " WHERE NOT coalesce((to_jsonb(b) ->> 'folds_later_rows')::boolean, false)"  // since 011
+    "   AND b.round = (SELECT max(n.round) FROM burgee.metric_backfill n)) b"
+    " WHERE m.spool_id IS NULL AND m.lsn = -b.round";
 
 struct Where {
     bool has_settings = false;

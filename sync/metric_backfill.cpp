@@ -25,9 +25,10 @@ constexpr const char* kOpeningLimits =
     "SET LOCAL lock_timeout = 2000;"
     "SELECT pg_advisory_xact_lock(hashtext('burgee.metric_backfill'))";
 
-#define BURGEE_ROUND                                                                  \
-    "SELECT round, last_created_at::text, last_id::text, row_count, folded, unknown," \
-    " without_unit, outside_dates, unusable, completed_at IS NOT NULL FROM burgee.metric_backfill"
+#define BURGEE_ROUND                                                                     \
+    "SELECT round, last_created_at::text, last_id::text, row_count, folded, unknown,"    \
+    " without_unit, outside_dates, unusable, completed_at IS NOT NULL, folds_later_rows" \
+    " FROM burgee.metric_backfill"
 constexpr const char* kNewestRound = BURGEE_ROUND " ORDER BY round DESC LIMIT 1";
 constexpr const char* kLockOpenRound =
     BURGEE_ROUND " WHERE completed_at IS NULL ORDER BY round LIMIT 1 FOR UPDATE";
@@ -36,7 +37,10 @@ constexpr const char* kLockOpenRound =
 constexpr const char* kHasUncounted =
     "SELECT EXISTS (SELECT FROM public.ab_test_metrics"
     " WHERE spool_id IS NULL AND lsn IS NOT DISTINCT FROM $1::bigint)";
-constexpr const char* kInsertRound = "INSERT INTO burgee.metric_backfill (round) VALUES ($1)";
+constexpr const char* kInsertRound =
+    "INSERT INTO burgee.metric_backfill (round, completed_at)"
+    " VALUES ($1, CASE WHEN $2::boolean THEN clock_timestamp() END)";
+constexpr const char* kFoldLaterRows = "SELECT burgee.fold_later_rows($1::int, $2::boolean)";
 
 // row_security off: an error instead of rows that silently are not there. The columns of ours have
 // no statistics yet, so a planner left alone takes the table for empty and sorts all of it for each
@@ -94,6 +98,7 @@ Place place_at(const PgRows& rows) {
     place.last_id = rows.value(0, 2);
     place.state.counts = {count(3), count(4), count(5), count(6), count(7), count(8)};
     place.state.is_complete = rows.boolean(0, 9);
+    place.state.folds_later_rows = rows.boolean(0, 10);
     return place;
 }
 
@@ -237,24 +242,36 @@ MetricBackfill::MetricBackfill(PgSession& session, BackfillOptions options)
 }
 
 SyncResult<BackfillState> MetricBackfill::open() {
-    return session_.transaction(PgAccess::kReadWrite, [](PgTransaction& open) {
+    return session_.transaction(PgAccess::kReadWrite, [this](PgTransaction& open) {
         require_schema(open);
         open.script(kOpeningLimits);
         open.script("SET LOCAL row_security = off");
         const PgRows newest = open.query(kNewestRound);
-        BackfillState state;
+        BackfillState before;  // of round 0, that is none
         if (!newest.empty()) {
-            state = place_at(newest).state;
-            const PgValue next_marker = marker_of(state.round + 1);
-            if (!state.is_complete || !open.query(kHasUncounted, {next_marker}).boolean(0, 0)) {
-                return state;
+            before = place_at(newest).state;
+            const bool is_to_change = options_.folds_later_rows.value_or(before.folds_later_rows) !=
+                                      before.folds_later_rows;
+            const bool has_rows =
+                !before.folds_later_rows &&
+                open.query(kHasUncounted, {marker_of(before.round + 1)}).boolean(0, 0);
+            if (!before.is_complete || (!is_to_change && !has_rows)) {
+                return before;
             }
         }
-        state = {.round = state.round + 1, .counts = {}, .is_complete = false};
+        BackfillState state;
+        state.round = before.round + 1;
+        state.folds_later_rows = options_.folds_later_rows.value_or(before.folds_later_rows);
+        // What would be this round's has been folded while it was written.
+        state.is_complete = before.folds_later_rows;
         // The exclusive lock is the boundary: whoever wrote before has committed, whoever writes
-        // after gets the new default.
+        // after gets the new default, and with it meets the trigger.
         open.script(default_lsn(state.round));
-        open.query(kInsertRound, {std::to_string(state.round)});
+        open.query(kInsertRound, {std::to_string(state.round), state.is_complete ? "t" : "f"});
+        if (state.folds_later_rows || before.folds_later_rows) {
+            open.query(kFoldLaterRows,
+                       {std::to_string(state.round), state.folds_later_rows ? "t" : "f"});
+        }
         return state;
     });
 }

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "sync/pg_session.hpp"
 #include "sync/unit_merge.hpp"
@@ -37,12 +38,17 @@ struct BackfillState {
     int round = 0;            ///< 1, 2, ...
     BackfillCounts counts;    ///< of the whole round so far
     bool is_complete = true;  ///< nothing is left to do
+    bool folds_later_rows =
+        false;  ///< what others write after this round is folded as it is written
 };
 
 struct BackfillOptions {
     /// Larger ones fold better and repeat more after a crash. Chosen by feel: 200 000 rows take
     /// about 30 MB and one to two seconds.
     std::uint64_t rows_per_transaction = 200'000;
+    /// Whether rows that others write from now on are folded while they are written, by a trigger
+    /// on their table (migration 011); nothing: as it is.
+    std::optional<bool> folds_later_rows = {};
 };
 
 class MetricBackfill {
@@ -51,7 +57,9 @@ public:
     explicit MetricBackfill(PgSession& session, BackfillOptions options = {});
 
     /// Continues the round that is not complete; else opens the next one if there are rows that no
-    /// round has counted. Opening takes an exclusive lock on the table for a moment.
+    /// round has counted, or if the folding of later rows is to begin or to end, which only the
+    /// opening of a round can do: call again after a round that was continued. Opening takes an
+    /// exclusive lock on the table for a moment.
     /// @error  kBusy  somebody used the table for too long: try again
     ///         kConfiguration  not the owner of the table
     SyncResult<BackfillState> open();

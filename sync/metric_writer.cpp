@@ -29,6 +29,7 @@ constexpr const char* kReportHost =
     " generation = excluded.generation, revision = excluded.revision,"
     " spool_lag_events = excluded.spool_lag_events, dropped_events = excluded.dropped_events,"
     " program_version = excluded.program_version, seen_at = excluded.seen_at";
+constexpr const char* kFoldWaitingUnits = "SELECT burgee.fold_waiting_units($1::int)";
 constexpr const char* kEnsurePartitions = "SELECT burgee.ensure_metric_partitions($1)";
 
 std::string text_of(const Uuid& id) {
@@ -257,6 +258,12 @@ SyncResult<void> MetricWriter::report_host(const HostReport& report) {
 SyncResult<void> MetricWriter::ensure_partitions(int days_ahead) {
     return state_->session().transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
         open.query(kEnsurePartitions, {std::to_string(days_ahead)});
+    });
+}
+
+SyncResult<void> MetricWriter::fold_waiting_units(int notes_max) {
+    return state_->session().transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
+        open.query(kFoldWaitingUnits, {std::to_string(notes_max)});
     });
 }
 

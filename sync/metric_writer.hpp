@@ -108,6 +108,10 @@ public:
     /// stops an upload.
     SyncResult<void> ensure_partitions(int days_ahead);
 
+    /// Folds what other writers' rows left waiting (migration 011), at most `notes_max` notes of up
+    /// to 10 000 units each.
+    SyncResult<void> fold_waiting_units(int notes_max);
+
     /// Breaks a call under way in another thread: it returns kRetry.
     void interrupt();
 

@@ -182,6 +182,54 @@ void upload_unit_state_only(benchmark::State& state) {
     upload(state, false);
 }
 
+// What the trigger that folds rows of other writers costs who writes none of them: the same batches
+// with and without it in turn, on a table by days (1) and on an ordinary one (0).
+void upload_beside_live_folding(benchmark::State& state) {
+    constexpr std::uint64_t kBatchEvents = 200'000;
+    PostgresCluster& cluster = Database::get().cluster;
+    if (state.range(0) == 0) {
+        cluster.execute(
+            "ALTER TABLE public.ab_test_metrics RENAME TO by_days;"
+            "CREATE TABLE public.ab_test_metrics (LIKE public.by_days INCLUDING DEFAULTS)");
+    }
+    cluster.execute(
+        "INSERT INTO burgee.metric_backfill (round) VALUES (1) ON CONFLICT DO NOTHING;"
+        "SELECT burgee.fold_later_rows(1, true)");
+    EndlessSource source;
+    sync::MetricWriter writer({.dsn = cluster.dsn()}, {});
+    std::uint64_t lsn = writer.open_cursor(kSpool, 1).next_lsn;
+    double seconds[] = {0, 0};
+    for (auto _ : state) {
+        const Clock::time_point both = Clock::now();
+        for (const int is_folding : {0, 1}) {
+            cluster.execute(std::string("ALTER TABLE public.ab_test_metrics ") +
+                            (is_folding != 0 ? "ENABLE" : "DISABLE") +
+                            " TRIGGER burgee_note_written_rows");
+            const Clock::time_point start = Clock::now();
+            const sync::WriteReport report =
+                writer.write({kSpool, lsn, lsn + kBatchEvents}, source);
+            seconds[is_folding] += seconds_since(start);
+            if (report.next_lsn != lsn + kBatchEvents || report.dead_lettered != 0) {
+                state.SkipWithError(report.error.message.c_str());
+                return;
+            }
+            lsn = report.next_lsn;
+        }
+        state.SetIterationTime(seconds_since(both));
+    }
+    cluster.execute("SELECT burgee.fold_later_rows(1, false)");
+    if (state.range(0) == 0) {
+        cluster.execute(
+            "DROP TABLE public.ab_test_metrics;"
+            "ALTER TABLE public.by_days RENAME TO ab_test_metrics");
+    }
+    const double events = static_cast<double>(state.iterations()) * kBatchEvents;
+    state.counters["without_per_second"] = events / seconds[0];
+    state.counters["beside_per_second"] = events / seconds[1];
+    state.counters["ratio"] = seconds[0] / seconds[1];
+}
+
+BENCHMARK(upload_beside_live_folding)->Arg(0)->Arg(1)->Iterations(6)->UseManualTime();
 BENCHMARK(upload_with_raw_rows)->Arg(200'000)->Arg(1'000'000)->Iterations(5)->UseManualTime();
 BENCHMARK(upload_unit_state_only)->Arg(2'000'000)->Iterations(5)->UseManualTime();
 

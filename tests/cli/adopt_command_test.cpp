@@ -58,6 +58,30 @@ TEST_F(AdoptCommandTest, LooksFirstThenAdopts) {
     EXPECT_EQ(results["variants"]["control"]["exposed_units"].get_int64().value(), 40);
 }
 
+TEST_F(AdoptCommandTest, LaterRowsCountAtOnceWhereThatIsWanted) {
+    EXPECT_THAT(ok(there({"db", "adopt", "--live", "on"})),
+                HasSubstr("later     rows that others write count at once"));
+    postgres().execute(
+        "INSERT INTO ab_test_metrics (experiment_id, variant_name, user_id, metric_type,"
+        " metric_value) VALUES ('e1000000-0000-0000-0000-000000000000', 'control', 'later',"
+        " 'impression', 1)",
+        "former");
+    const auto exposed = [&] {
+        return json(there(
+            {"results", "answers", "--no-keep"}))["variants"]["control"]["exposed_units"]
+            .get_int64()
+            .value();
+    };
+    EXPECT_EQ(exposed(), 41);
+    EXPECT_EQ(json(there({"db", "adopt"}))["metrics"]["live"].get_bool().value(), true);
+    EXPECT_EQ(exposed(), 41);
+    EXPECT_THAT(ok(there({"db", "verify"})), HasSubstr("equal"));
+    EXPECT_EQ(json(there({"db", "adopt", "--live", "off"}))["metrics"]["live"].get_bool().value(),
+              false);
+    EXPECT_EQ(exposed(), 41);
+    EXPECT_EQ(burgee(there({"db", "adopt", "--live", "perhaps"})).exit.code, 2);
+}
+
 TEST_F(AdoptCommandTest, RefusesAnotherDatabaseAndSaysWhy) {
     const ChildOutcome outcome = burgee({"db", "adopt"});  // the suite's own is burgee's already
     EXPECT_EQ(outcome.exit.code, 1);
