@@ -284,6 +284,7 @@ void Uploader::maintain() {
     if (now >= next_partitions_) {
         next_partitions_ = now + kPartitionInterval;
         ensure_partitions();
+        drop_old_partitions();
     }
     if (now >= next_heartbeat_) {
         next_heartbeat_ = now + options_.heartbeat_interval;
@@ -308,6 +309,15 @@ void Uploader::ensure_partitions() {
     }
 }
 
+void Uploader::drop_old_partitions() {
+    const auto dropped = writer_.drop_old_partitions();
+    if (dropped.has_error()) {
+        spdlog::warn("upload: old partitions stay for another hour: {}", dropped.error().message);
+    } else if (!dropped->empty()) {
+        spdlog::info("upload: retention dropped {}", *dropped);
+    }
+}
+
 void Uploader::report_host() {
     sync::HostReport report;
     report.host = options_.writer.host_name;
@@ -321,6 +331,7 @@ void Uploader::report_host() {
     report.lag_events = end > cursor_lsn_ ? end - cursor_lsn_ : 0;
     report.drop_count = dropped_by_clients(counters_) + counters_.value(Counter::events_lost);
     report.version = options_.program_version;
+    report.spool_size_bytes = spool_.statistics().size_bytes;
     const auto done = writer_.report_host(report);
     if (done.has_error()) {
         spdlog::debug("upload: no heartbeat: {}", done.error().message);

@@ -86,6 +86,7 @@ private:
     void fail(const sync::WriteReport& report);
     void maintain();
     void ensure_partitions();
+    void drop_old_partitions();
     void report_host();
     void fold_waiting_units();
     void pause(std::chrono::milliseconds time);

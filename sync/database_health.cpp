@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "sync/flag_queries.hpp"
-#include "sync/flag_text.hpp"
+#include "sync/housekeeping_audit.hpp"
 #include "sync/migrations.hpp"
 
 namespace burgee::sync {
@@ -79,14 +81,6 @@ constexpr const char* kHiddenRows =
 constexpr const char* kMayUseSchema =
     "SELECT coalesce(has_schema_privilege(to_regnamespace('burgee'), 'USAGE'), true)";
 
-constexpr const char* kHasWaiting = "SELECT to_regclass('burgee.waiting_units') IS NOT NULL";
-// Those that a host or an adoption will fold yet, and those of which only the reason is known.
-constexpr const char* kWaiting =
-    "SELECT count(*) FILTER (WHERE units <> '{}'), count(*) FILTER (WHERE units = '{}'),"
-    " coalesce(extract(epoch FROM now() - min(written_at))::bigint, 0),"
-    " coalesce((array_agg(reason ORDER BY attempts DESC, id DESC))[1], '')"
-    " FROM burgee.waiting_units WHERE reason IS NOT NULL";
-
 std::string ms_text(double ms) {
     std::array<char, 32> text{};
     std::snprintf(text.data(), text.size(), ms < 10 ? "%.1f ms" : "%.0f ms", ms);
@@ -107,7 +101,7 @@ public:
         if (check_schema()) {
             check_triggers();
             check_poll();
-            check_waiting();
+            check_housekeeping();
         }
         return std::move(health_);
     }
@@ -297,32 +291,13 @@ private:
             "revision " + std::to_string(*health_.revision) + " read in " + ms_text(median_ms));
     }
 
-    // Statements of other writers whose rows could not be counted at their commit.
-    void check_waiting() {
-        const SyncResult<void> done = read([this](PgTransaction& open) {
-            if (!open.query(kHasWaiting).boolean(0, 0)) {
-                return;
-            }
-            const PgRows row = open.query(kWaiting);
-            const std::string why =
-                std::to_string(row.integer(0, 2)) +
-                " s old the oldest, the reason of one: " + shown_text(row.text(0, 3));
-            if (row.integer(0, 0) > 0) {
-                add(Severity::kWarn, "waiting rows",
-                    "rows of " + std::to_string(row.integer(0, 0)) +
-                        " statements of other writers are in no result yet, " + why,
-                    "psql -c 'SELECT burgee.fold_waiting_units(1000)'");
-            }
-            if (row.integer(0, 1) > 0) {
-                add(Severity::kFail, "waiting rows",
-                    std::to_string(row.integer(0, 1)) +
-                        " statements of other writers were not counted and never will be, " + why,
-                    "burgee db verify");
-            }
-        });
-        if (!done) {
-            add_error("waiting rows", done.error());
+    void check_housekeeping() {
+        SyncResult<Findings> found = read(audit_housekeeping);
+        if (!found) {
+            add_error("housekeeping", found.error());
+            return;
         }
+        std::move(found->begin(), found->end(), std::back_inserter(health_.findings));
     }
 
     PgSession& session_;

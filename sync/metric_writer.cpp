@@ -24,12 +24,15 @@ constexpr const char* kReadCursor =
     "SELECT next_lsn FROM burgee.spool_cursor WHERE spool_id = $1 FOR UPDATE";
 constexpr const char* kReportHost =
     "INSERT INTO burgee.hosts (host, spool_id, generation, revision, spool_lag_events,"
-    " dropped_events, program_version, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, now()) "
+    " dropped_events, program_version, spool_size_bytes, seen_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now()) "
     "ON CONFLICT (host) DO UPDATE SET spool_id = excluded.spool_id,"
     " generation = excluded.generation, revision = excluded.revision,"
     " spool_lag_events = excluded.spool_lag_events, dropped_events = excluded.dropped_events,"
-    " program_version = excluded.program_version, seen_at = excluded.seen_at";
+    " program_version = excluded.program_version,"
+    " spool_size_bytes = excluded.spool_size_bytes, seen_at = excluded.seen_at";
 constexpr const char* kFoldWaitingUnits = "SELECT burgee.fold_waiting_units($1::int)";
+constexpr const char* kDropOldPartitions = "SELECT burgee.drop_old_metric_partitions()";
 constexpr const char* kEnsurePartitions = "SELECT burgee.ensure_metric_partitions($1)";
 
 std::string text_of(const Uuid& id) {
@@ -251,13 +254,20 @@ SyncResult<void> MetricWriter::report_host(const HostReport& report) {
         open.query(kReportHost,
                    {report.host, text_of(report.spool_id), std::to_string(report.generation),
                     std::to_string(report.revision), std::to_string(report.lag_events),
-                    std::to_string(report.drop_count), report.version});
+                    std::to_string(report.drop_count), report.version,
+                    std::to_string(report.spool_size_bytes)});
     });
 }
 
 SyncResult<void> MetricWriter::ensure_partitions(int days_ahead) {
     return state_->session().transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
         open.query(kEnsurePartitions, {std::to_string(days_ahead)});
+    });
+}
+
+SyncResult<std::string> MetricWriter::drop_old_partitions() {
+    return state_->session().transaction(PgAccess::kReadWrite, [](PgTransaction& open) {
+        return std::string(open.query(kDropOldPartitions).text(0, 0));
     });
 }
 

@@ -69,6 +69,7 @@ struct HostReport {
     std::uint64_t lag_events = 0;  ///< in the spool, not yet in PostgreSQL
     std::uint64_t drop_count = 0;  ///< events lost or dropped since the daemon started
     std::string version;
+    std::uint64_t spool_size_bytes = 0;  ///< all files of the spool on disk
 };
 
 /// Values beyond this are stored raw and not folded: their squares would overflow the sums of a
@@ -107,6 +108,12 @@ public:
     /// table that is not partitioned. After an error rows go to the DEFAULT partition: this never
     /// stops an upload.
     SyncResult<void> ensure_partitions(int days_ahead);
+
+    /// Drops the days that the setting metrics.retention_days no longer wants (migration 012); one
+    /// host does it at a time, the others pass by. Does nothing without the setting.
+    /// @return  the names of what was dropped, "" for nothing
+    /// @error   kBusy  the table was in use for 2 s: try again in an hour
+    SyncResult<std::string> drop_old_partitions();
 
     /// Folds what other writers' rows left waiting (migration 011), at most `notes_max` notes of up
     /// to 10 000 units each.

@@ -333,6 +333,8 @@ TEST_F(UploaderTest, TellsTheFleetHowItIs) {
                    "SELECT max(host || ' ' || generation || ' ' || revision || ' ' ||"
                    " program_version) FROM burgee.hosts") == "host-a 7 9 0.1.0";
     }));
+    EXPECT_EQ(value("SELECT spool_size_bytes FROM burgee.hosts"),
+              std::to_string(spool_->statistics().size_bytes));
     EXPECT_EQ(value("SELECT count(*) FROM pg_inherits"
                     " WHERE inhparent = 'public.ab_test_metrics'::regclass"),
               "4")

@@ -402,12 +402,12 @@ TEST_F(MetricWriterTest, GoesOnAfterTheServerCrashedAndCameBack) {
 TEST_F(MetricWriterTest, ReportsTheHost) {
     MetricWriter writer = this->writer();
     for (std::uint64_t generation = 1; generation <= 2; ++generation) {
-        const auto done = writer.report_host({"host-a", spool_, generation, 5, 6, 7, "0.1.0"});
+        const auto done = writer.report_host({"host-a", spool_, generation, 5, 6, 7, "0.1.0", 8});
         ASSERT_TRUE(done.has_value()) << done.error().message;
     }
     EXPECT_EQ(value("SELECT host || generation || revision || spool_lag_events || dropped_events"
-                    " FROM burgee.hosts"),
-              "host-a2567");
+                    " || spool_size_bytes FROM burgee.hosts"),
+              "host-a25678");
 }
 
 }  // namespace
