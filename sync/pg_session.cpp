@@ -9,7 +9,14 @@
 
 #include "sync/connection_text.hpp"
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BURGEE_LEAKS_ARE_CHECKED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define BURGEE_LEAKS_ARE_CHECKED 1
+#endif
+#ifdef BURGEE_LEAKS_ARE_CHECKED
 /// libpqxx 6.4 drops one result of libpq, about 2 KiB, whenever a connection breaks under a
 /// statement: it throws before it owns the result. Read by the leak checker, in such builds only.
 extern "C" const char* __lsan_default_suppressions();  // NOLINT: the checker's name

@@ -3,6 +3,7 @@
 
 #include "tests/clientlib/event_peer.hpp"
 #include "tests/support/temporary_directory.hpp"
+#include "tests/support/sanitizers.hpp"
 
 #include <burgee/event_sender.hpp>
 
@@ -18,7 +19,7 @@
 #include <string_view>
 #include <thread>
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(BURGEE_TSAN)
 // A child of a process with threads starts its own sender: what this test is about.
 extern "C" const char* __tsan_default_options() {
     return "die_after_fork=0";
@@ -137,7 +138,7 @@ TEST_F(EventForkTest, EndsASenderInAChildThatNeverTracked) {
 
 // Not in sanitizer builds: the sanitizers' allocators take no fork handlers (GCC 12), so a child forked
 // while another thread allocates waits for ever inside them. Release and dev builds run this.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(BURGEE_ASAN) && !defined(BURGEE_TSAN)
 TEST_F(EventForkTest, NeitherDoublesNorLosesWhenForkedWhileThreadsTrack) {
     constexpr int kForks = 100;
     constexpr std::uint64_t kChildEvents = 20;

@@ -13,12 +13,14 @@
 #include <memory>
 #include <random>
 
+#include "tests/support/sanitizers.hpp"
+
 namespace burgee::test {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(BURGEE_TSAN)
 constexpr int kMutations = 5'000;  // one thread: nothing for this sanitizer to find
-#elif defined(__SANITIZE_ADDRESS__)
+#elif defined(BURGEE_ASAN)
 constexpr int kMutations = 50'000;  // a minute would be too long for every run; 200 000 passed once
 #else
 constexpr int kMutations = 200'000;

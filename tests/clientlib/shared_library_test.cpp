@@ -16,8 +16,9 @@
 #include <thread>
 
 #include "tests/clientlib/published_directory.hpp"
+#include "tests/support/sanitizers.hpp"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef BURGEE_ASAN
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -29,7 +30,7 @@ namespace {
 /// load, and wanted.
 class KeptRecords {
 public:
-#ifdef __SANITIZE_ADDRESS__
+#ifdef BURGEE_ASAN
     KeptRecords() {
         __lsan_disable();
     }

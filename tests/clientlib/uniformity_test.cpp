@@ -17,11 +17,12 @@
 
 #include "stats/distributions.hpp"
 #include "tests/clientlib/published_directory.hpp"
+#include "tests/support/sanitizers.hpp"
 
 namespace burgee::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(BURGEE_ASAN) || defined(BURGEE_TSAN)
 constexpr std::size_t kFlags = 60;  // hashes are thirty times slower here; release runs them all
 constexpr std::size_t kUnits = 20'000;
 constexpr std::size_t kPairs = 30;

@@ -19,8 +19,9 @@
 #include <thread>
 
 #include "tests/clientlib/published_directory.hpp"
+#include "tests/support/sanitizers.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(BURGEE_ASAN) || defined(BURGEE_TSAN)
 #define BURGEE_TEST_SANITIZED 1
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*,
                                                                            std::size_t),
@@ -56,7 +57,7 @@ namespace {
 
 constexpr int kThreads = 4;
 constexpr int kWarmUps = 64;
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(BURGEE_TSAN) || defined(BURGEE_ASAN)
 constexpr int kChecks = 20'000;  // each is fifty times slower here; the release build runs them all
 #else
 constexpr int kChecks = 1'000'000;

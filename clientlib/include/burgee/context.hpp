@@ -6,9 +6,7 @@
 // Invariants:
 //   1. attributes_[0, count_) are set; the rest is never read.
 //   2. Names are compared by attribute_key() alone.
-//   3. places_ is an open hash table of numbers + 1 of attributes, 0 where nobody is. Half of it is
-//      always free, so that every search ends.
-//   4. user_ and session_ are the first attributes of those names, or kNone; unit_ is the first of
+//   3. user_ and session_ are the first attributes of those names, or kNone; unit_ is the first of
 //      the two that can be a unit.
 
 #include <burgee/attribute_key.hpp>
@@ -175,17 +173,16 @@ public:
     const Attribute* begin() const noexcept { return attributes_; }
     const Attribute* end() const noexcept { return attributes_ + count_; }
 
-    /// The first attribute called `name`, or null. Cost: that of attribute_key().
+    /// The first attribute called `name`, or null. Cost: linear in size().
     const Attribute* find(std::string_view name) const noexcept {
         return find_key(attribute_key(name));
     }
 
-    /// The first attribute whose name has this attribute_key(), or null. Cost: constant.
+    /// The first attribute whose name has this attribute_key(), or null.
     const Attribute* find_key(std::uint64_t key) const noexcept {
-        for (std::uint32_t place = place_of(key); places_[place] != 0; place = next_place(place)) {
-            const Attribute& attribute = attributes_[places_[place] - 1];
-            if (attribute.key_ == key) {
-                return &attribute;
+        for (std::uint32_t index = 0; index < count_; ++index) {
+            if (attributes_[index].key_ == key) {
+                return &attributes_[index];
             }
         }
         return nullptr;
@@ -198,19 +195,8 @@ public:
 
 private:
     static constexpr std::uint8_t kNone = 0xFF;
-    static constexpr std::uint32_t kPlaceBits = 5;  // 32 bytes: what is asked first fills one line
-    static constexpr std::uint32_t kPlaceCount = 1U << kPlaceBits;
-    static_assert(kPlaceCount >= 2 * kAttributeCountMax);
     static constexpr std::uint64_t kUserIdKey = attribute_key("user_id");
     static constexpr std::uint64_t kSessionIdKey = attribute_key("session_id");
-
-    static constexpr std::uint32_t place_of(std::uint64_t key) noexcept {
-        return static_cast<std::uint32_t>(key >> (64U - kPlaceBits));
-    }
-
-    static constexpr std::uint32_t next_place(std::uint32_t place) noexcept {
-        return (place + 1) % kPlaceCount;
-    }
 
     const Attribute* at(std::uint8_t index) const noexcept {
         return index == kNone ? nullptr : &attributes_[index];
@@ -223,11 +209,6 @@ private:
         }
         const auto index = static_cast<std::uint8_t>(count_);
         attributes_[count_++].take(attribute);
-        std::uint32_t place = place_of(attribute.key());
-        while (places_[place] != 0) {
-            place = next_place(place);
-        }
-        places_[place] = static_cast<std::uint8_t>(count_);
         if (attribute.key() == kUserIdKey) {
             user_ = user_ == kNone ? index : user_;
             choose_unit();
@@ -252,9 +233,7 @@ private:
     std::uint8_t user_ = kNone;
     std::uint8_t session_ = kNone;
     std::uint8_t unit_ = kNone;
-    std::uint8_t places_[kPlaceCount] = {};
-    // A C array: its elements may stay unset.
-    Attribute attributes_[kAttributeCountMax];
+    Attribute attributes_[kAttributeCountMax];  // a C array: its elements may stay unset
 };
 
 }  // namespace burgee
