@@ -2,8 +2,8 @@
 // conversation. Method: fork while threads track, let both sides track on, and ask the peer.
 
 #include "tests/clientlib/event_peer.hpp"
-#include "tests/support/temporary_directory.hpp"
 #include "tests/support/sanitizers.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 #include <burgee/event_sender.hpp>
 

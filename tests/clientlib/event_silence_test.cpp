@@ -3,6 +3,7 @@
 // unhindered.
 
 #include "tests/clientlib/event_peer.hpp"
+#include "tests/support/sanitizers.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <burgee/event_sender.hpp>
@@ -58,11 +59,15 @@ protected:
     }
 };
 
+// Not in sanitizer builds: a child forked while the peer's thread allocates waits for ever inside
+// their allocators, see event_fork_test.cpp.
+#if !defined(BURGEE_ASAN) && !defined(BURGEE_TSAN)
 TEST_F(EventSilenceTest, OffersWithoutASystemCall) {
     const int status = status_after_silent_offers(2'000);
     EXPECT_TRUE(WIFEXITED(status)) << "killed by signal " << WTERMSIG(status);
     EXPECT_EQ(WEXITSTATUS(status), 0);
 }
+#endif
 
 }  // namespace
 }  // namespace burgee::test

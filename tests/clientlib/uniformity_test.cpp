@@ -17,20 +17,13 @@
 
 #include "stats/distributions.hpp"
 #include "tests/clientlib/published_directory.hpp"
-#include "tests/support/sanitizers.hpp"
 
 namespace burgee::test {
 namespace {
 
-#if defined(BURGEE_ASAN) || defined(BURGEE_TSAN)
-constexpr std::size_t kFlags = 60;  // hashes are thirty times slower here; release runs them all
-constexpr std::size_t kUnits = 20'000;
-constexpr std::size_t kPairs = 30;
-#else
 constexpr std::size_t kFlags = 1'000;
 constexpr std::size_t kUnits = 100'000;
 constexpr std::size_t kPairs = 200;
-#endif
 constexpr std::uint32_t kCells = 1'000;   // of one flag's buckets: each expects 100 units
 constexpr std::uint32_t kSideCells = 10;  // of each side of a table of two
 constexpr double kAlarm = 1e-4;           // how often sound buckets may fail a test
