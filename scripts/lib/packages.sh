@@ -62,3 +62,9 @@ need_packages() {
         return 1
     fi
 }
+
+# The argument for cmake that builds through ccache where there is one. Without one it takes out what an
+# earlier configuration may have left in the build directory.
+compiler_launcher() {
+    echo "-DCMAKE_CXX_COMPILER_LAUNCHER=$(command -v ccache || true)"
+}
