@@ -7,6 +7,10 @@
 #
 # In a release build the tests themselves are compiled with -O1: what they test is the library's -O3
 # code, and their own takes a third of the time to build; sanitizer builds take -O0 likewise.
+#
+# THREADED: more than one thread of ours runs in it, so that the thread sanitizer can find something; the
+# other programs are left out of its build.
+#
 # OPTIMISED keeps -O3, for tests of the header-only client, whose code is theirs.
 #
 # All but the optimised ones share one precompiled header, that of burgee_test_header.
@@ -40,7 +44,7 @@ function(burgee_test_options name is_optimised)
 endfunction()
 
 function(burgee_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIMISED;SERIAL" "TIMEOUT" "LABELS;SOURCES;LIBRARIES")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIMISED;SERIAL;THREADED" "TIMEOUT" "LABELS;SOURCES;LIBRARIES")
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 120)
     endif()
@@ -51,6 +55,10 @@ function(burgee_test name)
     target_link_libraries(${name} PRIVATE
         burgee::project ${arg_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
     burgee_test_options(${name} ${arg_OPTIMISED})
+    if(BURGEE_SANITIZE STREQUAL "thread" AND NOT arg_THREADED)
+        set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+        return()
+    endif()
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
         PROPERTIES LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_SERIAL})
 endfunction()

@@ -41,7 +41,7 @@ foreach(library IN ITEMS one two hidden unloaded)
 endforeach()
 set_target_properties(clientlib_library_hidden clientlib_library_unloaded PROPERTIES
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-burgee_test(clientlib_shared_library_test LABELS unit
+burgee_test(clientlib_shared_library_test THREADED LABELS unit
     SOURCES shared_library_test.cpp published_directory.cpp
     LIBRARIES burgee::client burgee::shm ${CMAKE_DL_LIBS})
 add_dependencies(clientlib_shared_library_test

@@ -1,5 +1,5 @@
 # The way in: the spool and the event server.
-burgee_test(daemon_ingest_test LABELS unit
+burgee_test(daemon_ingest_test THREADED LABELS unit
     SOURCES event_check_test.cpp event_client.cpp event_server_test.cpp exposure_memory_test.cpp
         exposure_server_test.cpp ingest_accounts_test.cpp power_cut_disk.cpp refusal_log_test.cpp
         refusal_memory_test.cpp segment_reader_test.cpp session_table_test.cpp

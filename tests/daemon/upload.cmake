@@ -1,6 +1,6 @@
 # daemon_upload_test: from the spool to a real PostgreSQL server, through failures.
 if(TARGET burgee::uploader)
-    burgee_test(daemon_upload_test LABELS postgres TIMEOUT 300
+    burgee_test(daemon_upload_test THREADED LABELS postgres TIMEOUT 300
         SOURCES
             chaos_proxy.cpp
             uploader_test.cpp
