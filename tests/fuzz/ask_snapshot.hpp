@@ -9,6 +9,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "tests/fuzz/input_reader.hpp"
@@ -45,15 +47,28 @@ inline bool operator==(const Answer& left, const Answer& right) {
            left.is_enabled == right.is_enabled && left.in_experiment == right.in_experiment;
 }
 
+/// What to leave out, so that more inputs come to their turn: a question that was answered for the
+/// input before and cannot be answered differently for this one.
+struct Selection {
+    std::optional<std::uint64_t> only_flag;  ///< the hash of its name
+    std::optional<std::size_t> only_context;
+};
+
 class SnapshotQuestions {
 public:
     /// @param must_agree  the snapshot is sound: every way to an answer gives the same one
-    SnapshotQuestions(const SnapshotView& view, bool must_agree)
-        : view_(view), must_agree_(must_agree) {}
+    SnapshotQuestions(const SnapshotView& view, bool must_agree, Selection selection)
+        : view_(view), must_agree_(must_agree), selection_(selection) {}
 
-    void ask_all(std::initializer_list<Context> contexts) {
+    void ask_all(std::span<const Context> contexts) {
+        if (selection_.only_context) {
+            contexts = contexts.subspan(*selection_.only_context % contexts.size(), 1);
+        }
         for (std::uint64_t number = 0; number < view_.flag_count(); ++number) {
             const FlagRecord& flag = *view_.flag(number);
+            if (selection_.only_flag.value_or(flag.name_hash) != flag.name_hash) {
+                continue;
+            }
             touch(view_.name(flag));
             const FlagRecord* found = view_.find(flag.name_hash);
             require(!must_agree_ || found == &flag, "every flag is found by its name");
@@ -157,15 +172,17 @@ private:
 
     const SnapshotView& view_;
     bool must_agree_;
+    Selection selection_;
     bool has_random_ = has_random_flag(view_);
 };
 
 /// Asks everything of a handful of contexts: nobody, somebody with all that the samples ask about
 /// in the types they expect, the same in other types, and one with `text` everywhere.
-inline void ask_everything(const SnapshotView& view, bool must_agree, std::string_view text) {
-    SnapshotQuestions questions(view, must_agree);
+inline void ask_everything(const SnapshotView& view, bool must_agree, std::string_view text,
+                           Selection selection = {}) {
+    SnapshotQuestions questions(view, must_agree, selection);
     questions.read_all();
-    questions.ask_all({
+    const Context contexts[] = {
         Context{},
         Context{{"user_id", "anna"},
                 {"session_id", "s-1"},
@@ -192,7 +209,8 @@ inline void ask_everything(const SnapshotView& view, bool must_agree, std::strin
                 {"age", text},
                 {"version", text},
                 {"since", text}},
-    });
+    };
+    questions.ask_all(contexts);
 }
 
 }  // namespace burgee::fuzz

@@ -21,6 +21,7 @@ enum Mode : std::uint8_t {
     kModeChangeSize = 1U << 2U,  ///< the file is cut or extended
     kModeKeepSizeField = 1U << 3U,
 };
+constexpr unsigned kModeContextShift = 4;  ///< the bits above: which context asks a spoiled snapshot
 
 /// What a patch writes: the value itself, or something that means more than chance would find.
 enum class Source : std::uint8_t { kValue, kDifference, kSmall, kFlagHash, kCopy, kSegmentNumber };
@@ -178,7 +179,7 @@ void run(InputReader input, std::size_t size) {
                                        size_change * 16);
     SpoiledSnapshot spoiled(mode, size_bytes);
     std::size_t left = size < 2 ? 0 : size - 2;
-    const bool is_spoiled = left >= kPatchSize || mode != 0;
+    const bool is_spoiled = left >= kPatchSize || mode % (1U << kModeContextShift) != 0;
     for (; left >= kPatchSize; left -= kPatchSize) {
         Patch patch{};
         patch.section = input.take<std::uint8_t>();
@@ -196,7 +197,11 @@ void run(InputReader input, std::size_t size) {
     }
     require(view.check_bodies() == ViewError::kNone || is_spoiled,
             "an untouched snapshot is sound");
-    ask_everything(view, !is_spoiled, text);
+    Selection selection;
+    if (is_spoiled) {
+        selection.only_context = mode >> kModeContextShift;
+    }
+    ask_everything(view, !is_spoiled, text, selection);
 }
 
 }  // namespace
