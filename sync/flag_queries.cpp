@@ -28,7 +28,8 @@ constexpr const char* kFlags =
     " f.created_at IS NOT NULL, f.updated_at IS NOT NULL,"
     " coalesce((SELECT max(h.revision) FROM burgee.flag_history h WHERE h.kind = 'flag'"
     "           AND md5(h.name) = md5(f.name) AND h.name = f.name), 0),"
-    " EXISTS (SELECT FROM burgee.layers l WHERE l.name = f.segments #>> '{layer,name}') "
+    " EXISTS (SELECT FROM burgee.layers l WHERE l.name = f.segments #>> '{layer,name}'),"
+    " EXISTS (SELECT FROM burgee.layer_slots s WHERE s.flag_id = f.id) "
     "FROM public.feature_flags f WHERE $1::text[] IS NULL OR f.name = ANY ($1::text[])";
 
 // Slots that follow each other have one difference between slot and place.
@@ -47,12 +48,10 @@ constexpr const char* kChanges =
     " (SELECT f.name FROM public.feature_flags f WHERE f.id = coalesce("
     "   h.before ->> 'feature_flag_id', h.before ->> 'flag_id')::uuid),"
     " (SELECT f.name FROM public.feature_flags f WHERE f.id = coalesce("
-    "   h.after ->> 'feature_flag_id', h.after ->> 'flag_id')::uuid) "
+    "   h.after ->> 'feature_flag_id', h.after ->> 'flag_id')::uuid),"
+    " (SELECT EXISTS (SELECT FROM burgee.flag_history past WHERE past.revision = $1"
+    "   AND extract(epoch FROM past.changed_at)::text = $3)) "
     "FROM burgee.flag_history h WHERE h.revision > $1 AND h.revision <= $2 ORDER BY h.id";
-
-constexpr const char* kSamePast =
-    "SELECT EXISTS (SELECT FROM burgee.flag_history WHERE revision = $1"
-    " AND extract(epoch FROM changed_at)::text = $2)";
 
 constexpr const char* kDeletedAmong =
     "SELECT wanted.name FROM unnest($1::text[]) AS wanted (name) WHERE"
@@ -132,6 +131,7 @@ std::vector<RawFlag> read_flags(PgTransaction& open,
                                 const std::optional<std::vector<std::string>>& names) {
     const PgRows rows = open.query(kFlags, {names ? PgValue(text_array(*names)) : PgValue()});
     std::vector<RawFlag> flags(rows.size());
+    bool has_slots = false;
     for (std::size_t row = 0; row < rows.size(); ++row) {
         RawFlag& flag = flags[row];
         flag.name = rows.value(row, 0);
@@ -147,6 +147,10 @@ std::vector<RawFlag> read_flags(PgTransaction& open,
         flag.has_updated_at = rows.boolean(row, 8);
         flag.revision = count_of(rows, row, 9);
         flag.has_named_layer = rows.boolean(row, 10);
+        has_slots = has_slots || rows.boolean(row, 11);
+    }
+    if (!has_slots) {
+        return flags;
     }
     LayersByFlag layers = read_layers(open, names);
     for (RawFlag& flag : flags) {
@@ -157,11 +161,14 @@ std::vector<RawFlag> read_flags(PgTransaction& open,
     return flags;
 }
 
-std::vector<ChangeLine> read_changes(PgTransaction& open, std::uint64_t from, std::uint64_t to) {
-    const PgRows rows = open.query(kChanges, {std::to_string(from), std::to_string(to)});
-    std::vector<ChangeLine> lines(rows.size());
+Changes read_changes(PgTransaction& open, const KnownPast& past, std::uint64_t to) {
+    const PgRows rows =
+        open.query(kChanges, {std::to_string(past.revision), std::to_string(to), past.changed_at});
+    Changes changes;
+    changes.lines.resize(rows.size());
     for (std::size_t row = 0; row < rows.size(); ++row) {
-        ChangeLine& line = lines[row];
+        changes.is_same_past = rows.boolean(row, 6);
+        ChangeLine& line = changes.lines[row];
         line.revision = count_of(rows, row, 0);
         line.kind = rows.text(row, 1);
         line.name = rows.value(row, 2);
@@ -172,11 +179,7 @@ std::vector<ChangeLine> read_changes(PgTransaction& open, std::uint64_t from, st
             }
         }
     }
-    return lines;
-}
-
-bool is_same_past(PgTransaction& open, std::uint64_t revision, const std::string& changed_at) {
-    return open.query(kSamePast, {std::to_string(revision), changed_at}).boolean(0, 0);
+    return changes;
 }
 
 std::vector<std::string> deleted_among(PgTransaction& open, const char* kind,

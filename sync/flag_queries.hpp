@@ -38,11 +38,19 @@ struct ChangeLine {
     std::vector<std::string> flags;  ///< that an experiment or slot belonged to, before and after
 };
 
-/// Lines after revision `from` up to `to`, oldest first.
-std::vector<ChangeLine> read_changes(PgTransaction& open, std::uint64_t from, std::uint64_t to);
+/// A revision, and when it was committed as far as the history said then.
+struct KnownPast {
+    std::uint64_t revision = 0;
+    std::string changed_at;  ///< as in RevisionRow
+};
 
-/// True when the history still says that `revision` was committed at `changed_at`.
-bool is_same_past(PgTransaction& open, std::uint64_t revision, const std::string& changed_at);
+struct Changes {
+    std::vector<ChangeLine> lines;  ///< oldest first
+    bool is_same_past = false;  ///< the history still has the known revision; false without lines
+};
+
+/// Lines after the known revision up to `to`. One query, because every round trip delays a kill.
+Changes read_changes(PgTransaction& open, const KnownPast& past, std::uint64_t to);
 
 /// Those of `names`, of kind "flag" or "segment", whose last line in the history says that they
 /// were deleted.

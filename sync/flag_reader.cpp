@@ -239,8 +239,7 @@ FlagReader::Reading FlagReader::read(PgTransaction& open) const {
         reading.row.changed_at == changed_at_) {
         return reading;  // nothing changed: one row was read
     }
-    if (is_followable && reading.row.revision > revision_ &&
-        (revision_ == 0 || is_same_past(open, revision_, changed_at_))) {
+    if (is_followable && reading.row.revision > revision_) {
         read_increment(open, reading);
     } else {
         reading.is_everything = true;
@@ -252,9 +251,12 @@ FlagReader::Reading FlagReader::read(PgTransaction& open) const {
 }
 
 void FlagReader::read_increment(PgTransaction& open, Reading& reading) const {
-    Increment news(read_changes(open, revision_, reading.row.revision));
+    const Changes changes = read_changes(open, {revision_, changed_at_}, reading.row.revision);
+    Increment news(changes.lines);
+    const bool is_same_past = revision_ == 0 || changes.is_same_past;
     // A revision without a line: somebody trimmed the history, or its trigger failed.
-    if (news.is_everything || news.revisions.size() != reading.row.revision - revision_) {
+    if (!is_same_past || news.is_everything ||
+        news.revisions.size() != reading.row.revision - revision_) {
         reading.is_everything = true;
         return;
     }

@@ -28,8 +28,29 @@ extern "C" const char* __lsan_default_suppressions() {
 namespace burgee::sync {
 namespace {
 
-using ReadTransaction = pqxx::transaction<pqxx::repeatable_read, pqxx::read_only>;
 using WriteTransaction = pqxx::transaction<pqxx::read_committed, pqxx::read_write>;
+
+/// Begins and sets its limits in one round trip, which libpqxx's own transactions do not: a kill
+/// switch waits for every one of them. Nothing is in doubt when the COMMIT of a reader fails.
+class ReadTransaction : public pqxx::dbtransaction {
+public:
+    ReadTransaction(pqxx::connection& connection, const std::string& limits)
+        : namedclass("transaction"),
+          dbtransaction(connection, pqxx::isolation_traits<pqxx::repeatable_read>::name(),
+                        pqxx::read_only),
+          begin_("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + limits) {
+        Begin();
+    }
+    ~ReadTransaction() override { End(); }
+    ReadTransaction(const ReadTransaction&) = delete;
+    ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+private:
+    void do_begin() override { direct_exec(begin_.c_str()); }
+    void do_commit() override { direct_exec("COMMIT"); }
+
+    const std::string begin_;
+};
 
 /// Limits of one transaction, and a search path in which nobody can place a function before ours.
 std::string limits_text(const PgOptions& options) {
@@ -64,10 +85,7 @@ std::string sqlstate_of(const pqxx::failure& failure) {
 }
 
 template <class Transaction>
-void run_in(pqxx::connection& connection, const std::string& limits,
-            const std::function<void(PgTransaction&)>& body) {
-    Transaction native(connection);
-    native.exec(limits);
+void run_in(Transaction& native, const std::function<void(PgTransaction&)>& body) {
     PgTransaction open(native);
     body(open);
     native.commit();
@@ -195,9 +213,12 @@ std::optional<SyncError> PgSession::run(PgAccess access,
 void PgSession::run_on_link(PgAccess access, const std::function<void(PgTransaction&)>& body) {
     const std::string limits = limits_text(options_);
     if (access == PgAccess::kReadOnly) {
-        run_in<ReadTransaction>(*link_->connection, limits, body);
+        ReadTransaction native(*link_->connection, limits);
+        run_in(native, body);
     } else {
-        run_in<WriteTransaction>(*link_->connection, limits, body);
+        WriteTransaction native(*link_->connection);
+        native.exec(limits);
+        run_in(native, body);
     }
 }
 

@@ -109,7 +109,8 @@ public:
     /// nothing
     /// @error   any SyncErrorKind; the transaction is rolled back, but for kInDoubt, where only the
     ///          database knows
-    /// Thread safety: one thread at a time. Cost: four round trips plus the body's.
+    /// Thread safety: one thread at a time. Cost: two round trips to read and
+    /// four to write, plus the body's.
     template <class Body>
     auto transaction(PgAccess access, Body&& body)
         -> SyncResult<std::invoke_result_t<Body&, PgTransaction&>> {
