@@ -19,10 +19,10 @@ namespace burgee::cli {
 namespace {
 
 constexpr const char* kSectionNames[] = {
-    "?",          "index",     "flags",   "variants",     "config", "experiments",  "targeting",
-    "sets",       "text_refs", "strings", "instructions", "rules",  "requirements", "slot_ranges",
-    "attributes", "tables",    "segments"};
-static_assert(std::size(kSectionNames) == static_cast<std::size_t>(SectionType::kSegments) + 1);
+    "?",          "index",     "flags",    "variants",     "config", "experiments",  "targeting",
+    "sets",       "text_refs", "strings",  "instructions", "rules",  "requirements", "slot_ranges",
+    "attributes", "tables",    "segments", "expiries"};
+static_assert(std::size(kSectionNames) == static_cast<std::size_t>(SectionType::kExpiries) + 1);
 
 std::string section_name(std::uint32_t type) {
     return type < std::size(kSectionNames) ? kSectionNames[type]

@@ -25,7 +25,8 @@
 namespace burgee {
 
 inline constexpr std::int64_t kNeverExpires = INT64_MAX;
-/// Of a flag that was taken out of a snapshot. No row says so, so a row that is read is news.
+/// Of a flag that was taken out of a snapshot as one that has expired or never will. No row says
+/// so, so a row that is read is news.
 inline constexpr std::int64_t kUnknownExpiry = INT64_MIN;
 // Parts of all flags together. Half of what 32-bit text offsets reach: index, records and the names
 // of experiments, each bounded by kFlagCountMax, always fit into the other half.
@@ -56,6 +57,8 @@ public:
     const PartCounts& totals() const { return totals_; }
     std::uint64_t hash_at(std::size_t position) const { return keys_[position].name_hash; }
     const Slot& slot_at(std::size_t position) const { return slots_[keys_[position].slot]; }
+    /// Where the flag stands, or would.
+    std::size_t position_of(std::uint64_t name_hash) const;
     bool has_variants_at(std::size_t position) const { return keys_[position].has_variants; }
 
     /// The flag with this hash, or null. Valid until the next change of the table.
@@ -108,7 +111,6 @@ private:
         std::uint32_t slot;
         bool has_variants;  ///< as its slot says: whoever looks for them reads few slots
     };
-    std::size_t position_of(std::uint64_t name_hash) const;
     bool is_at(std::size_t position, std::uint64_t name_hash) const;
     bool is_crowded(std::size_t position, std::uint64_t name_hash) const;
     Refusal make_room(std::uint64_t name_hash, const OwnPartCounts& counts, Slot*& slot);

@@ -55,10 +55,11 @@ std::uint64_t index_bucket_count_for(const FlagTable& flags) {
 class Assembly {
 public:
     Assembly(const FlagTable& flags, const SegmentTable& segments,
-             std::span<const ActiveExperiment> active)
+             std::span<const ActiveExperiment> active, std::span<const ExpiryRecord> expiries)
         : flags_(flags),
           segments_(segments),
           active_(active),
+          expiries_(expiries),
           shared_(flags),
           bucket_count_(index_bucket_count_for(flags)),
           image_(sections()) {
@@ -81,6 +82,9 @@ public:
         }
         for (const ActiveExperiment& entry : active_) {
             write_experiment(entry);
+        }
+        if (!expiries_.empty()) {
+            std::ranges::copy(expiries_, image_.elements<ExpiryRecord>(SectionType::kExpiries));
         }
         header.flag_count = static_cast<std::uint32_t>(flags_.size());
         header.experiment_count = static_cast<std::uint32_t>(active_.size());
@@ -111,7 +115,8 @@ private:
             {SectionType::kSlotRanges, totals[Part::kSlotRanges] * sizeof(SlotRangeRecord)},
             {SectionType::kAttributes, totals[Part::kAttributes] * sizeof(AttributeRecord)},
             {SectionType::kTables, totals[Part::kTables] * sizeof(std::uint16_t)},
-            {SectionType::kSegments, segments_.entries().size() * sizeof(SegmentRecord)}};
+            {SectionType::kSegments, segments_.entries().size() * sizeof(SegmentRecord)},
+            {SectionType::kExpiries, expiries_.size_bytes()}};
         std::ranges::copy_if(later, std::back_inserter(sections),
                              [](const SectionSize& section) { return section.size_bytes > 0; });
         return sections;
@@ -309,6 +314,7 @@ private:
     const SegmentTable& segments_;
     std::vector<std::uint64_t> segment_hashes_;  ///< ascending, as their records stand
     std::span<const ActiveExperiment> active_;
+    std::span<const ExpiryRecord> expiries_;
     SharedVariants shared_;
     std::uint64_t bucket_count_;
     SnapshotImage image_;
@@ -335,8 +341,9 @@ private:
 
 std::vector<std::byte> assemble_snapshot(const FlagTable& flags, const SegmentTable& segments,
                                          std::span<const ActiveExperiment> active,
+                                         std::span<const ExpiryRecord> expiries,
                                          SnapshotHeader header) {
-    return Assembly(flags, segments, active).run(header);
+    return Assembly(flags, segments, active, expiries).run(header);
 }
 
 }  // namespace burgee

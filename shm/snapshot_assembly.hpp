@@ -24,10 +24,12 @@ struct ActiveExperiment {
 ///
 /// @param segments  all that flags ask for; a name that is not there never holds
 /// @param active  one per flag at most, ascending by flag_name_hash; each flag is in `flags`
+/// @param expiries  of flags in `flags`, ascending by their numbers
 /// @param header  generation, revision, time and source; the rest is filled in
 /// Cost: linear in the bytes of all flags.
 std::vector<std::byte> assemble_snapshot(const FlagTable& flags, const SegmentTable& segments,
                                          std::span<const ActiveExperiment> active,
+                                         std::span<const ExpiryRecord> expiries,
                                          SnapshotHeader header);
 
 }  // namespace burgee

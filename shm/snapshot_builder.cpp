@@ -56,6 +56,7 @@ void SnapshotBuilder::begin_with(const SnapshotView& published) {
         remember_requirements(*flags_.find(record.name_hash));
         touched_.push_back(record.name_hash);
     }
+    take_expiries(published);
     take_experiments(published);
     revision_ = published.header().revision;
     source_id_ = published.header().source_id;
@@ -100,6 +101,7 @@ void SnapshotBuilder::apply(const FlagChanges& given) {
     source_id_ = given.source_id;
     active_.clear();
     experiments_ = given.experiments;
+    is_seeded_ = is_seeded_ && !given.is_full;
     expire_until(given.database_unix_ms);
     choose_experiments(given.database_unix_ms);
 }
@@ -235,9 +237,9 @@ void SnapshotBuilder::put(const FlagDefinition& flag, std::uint64_t name_hash,
     }
     const FlagTable::Slot* before = old_flags.find(name_hash);
     const std::int64_t expires_unix_ms = flag.expires_unix_ms.value_or(kNeverExpires);
-    const bool stays_expired = before != nullptr && (before->record.traits & kTraitExpired) != 0 &&
-                               before->record.revision == flag.revision &&
-                               before->expires_unix_ms == expires_unix_ms;
+    const bool stays_expired =
+        !is_seeded_ && before != nullptr && (before->record.traits & kTraitExpired) != 0 &&
+        before->record.revision == flag.revision && before->expires_unix_ms == expires_unix_ms;
     FlagTable::Refusal refusal = FlagTable::Refusal::kTooManyBytes;
     if (!without_room_.contains(name_hash)) {
         forget_expiry(name_hash);
@@ -310,30 +312,6 @@ void SnapshotBuilder::refuse(const FlagDefinition& flag, std::uint64_t name_hash
     waiting_.erase(flag.name);
 }
 
-void SnapshotBuilder::remember_expiry(const FlagTable::Slot& slot) {
-    const bool is_known =
-        slot.expires_unix_ms != kNeverExpires && slot.expires_unix_ms != kUnknownExpiry;
-    if (is_known && (slot.record.traits & kTraitExpired) == 0) {
-        expiries_.insert({slot.expires_unix_ms, slot.record.name_hash});
-    }
-}
-
-void SnapshotBuilder::forget_expiry(std::uint64_t name_hash) {
-    if (const FlagTable::Slot* slot = flags_.find(name_hash)) {
-        expiries_.erase({slot->expires_unix_ms, name_hash});
-    }
-}
-
-void SnapshotBuilder::expire_until(std::int64_t database_unix_ms) {
-    while (!expiries_.empty() && expiries_.begin()->first <= database_unix_ms) {
-        FlagTable::Slot* slot = flags_.find(expiries_.begin()->second);
-        BURGEE_ASSERT(slot != nullptr && "a flag takes its expiry with it");
-        mark_expired(slot->record);
-        touched_.push_back(slot->record.name_hash);
-        expiries_.erase(expiries_.begin());
-    }
-}
-
 std::vector<std::byte> SnapshotBuilder::build(const SnapshotStamp& stamp) {
     expire_until(stamp.database_unix_ms);
     choose_experiments(stamp.database_unix_ms);
@@ -342,7 +320,7 @@ std::vector<std::byte> SnapshotBuilder::build(const SnapshotStamp& stamp) {
     header.revision = revision_;
     header.database_unix_ms = stamp.database_unix_ms;
     header.source_id = source_id_;
-    return assemble_snapshot(flags_, segments_, active_, header);
+    return assemble_snapshot(flags_, segments_, active_, expiry_records(), header);
 }
 
 std::optional<std::int64_t> SnapshotBuilder::next_change_unix_ms(std::int64_t after_unix_ms) const {

@@ -53,11 +53,11 @@ public:
     SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
     /// Begins with what was published before a restart, so that a row that has become bad or is
-    /// held keeps the form it had there, and experiments that were active end in time.
+    /// held keeps the form it had there, flags expire and active experiments end in time.
     /// Precondition, asserted: nothing was applied yet. The snapshot's check_bodies() found
     /// nothing; one in which a flag, or all flags with targeting, would take twice its own size,
-    /// which no builder writes, is taken in part. When flags of it expire, and which experiments
-    /// will start, is not known: see snapshot_disassembly.hpp. Cost: about 1 microsecond a flag.
+    /// which no builder writes, is taken in part. Which experiments will start is not known. Cost:
+    /// about 1 microsecond a flag.
     void begin_with(const SnapshotView& published);
 
     /// Takes over what one poll found: compiles `changed`, drops `removed`, and on a full read
@@ -129,6 +129,8 @@ private:
     void drop(const std::string& name);
     void refuse(const FlagDefinition& flag, std::uint64_t name_hash, FlagProblem problem,
                 const FlagTable& old_flags);
+    void take_expiries(const SnapshotView& published);
+    std::vector<ExpiryRecord> expiry_records() const;
     void remember_expiry(const FlagTable::Slot& slot);
     void forget_expiry(std::uint64_t name_hash);
     void expire_until(std::int64_t database_unix_ms);
@@ -155,6 +157,9 @@ private:
     std::vector<std::uint64_t> touched_;  ///< name hashes, since take_read_back()
     std::uint64_t revision_ = 0;
     std::uint64_t source_id_ = 0;
+    /// Flags expired so far, if any did, without PostgreSQL: what it says first is believed
+    /// instead.
+    bool is_seeded_ = false;
 };
 
 }  // namespace burgee

@@ -4,9 +4,6 @@
 // builder that starts afresh knows the last valid form of a flag whose row has become bad since.
 // What it takes and puts together again gives equal bytes. Relied on by
 // SnapshotBuilder::begin_with().
-//
-// A snapshot does not tell when a flag expires, only whether it has: such a form expires once its
-// row has been read and is good.
 
 #include <cstdint>
 #include <optional>

@@ -223,6 +223,18 @@ TEST_F(FlagsTest, ExpiryTakesEffectWithoutAnybodyTouchingARow) {
     EXPECT_EQ(here.evaluate("brief", kUser).reason(), Reason::kExpired);
 }
 
+TEST_F(FlagsTest, ExpiryTakesEffectOnAHostThatBootedWithoutPostgres) {
+    create("brief", "status, expires_at", "'enabled', now() + interval '8 seconds'");
+    host_.start_daemon();
+    const Client here(ClientOptions{host_.run_directory()});
+    ASSERT_TRUE(becomes(here, "brief", true)) << host_.daemon_log();
+    EXPECT_EQ(host_.stop_daemon(), 0);
+    host_.postgres().stop();
+    host_.start_daemon();
+    EXPECT_TRUE(becomes(here, "brief", false)) << host_.daemon_log();
+    EXPECT_EQ(here.evaluate("brief", kUser).reason(), Reason::kExpired);
+}
+
 TEST_F(FlagsTest, ASecondDaemonIsRefusedAndChangesNothing) {
     create("search", "status", "'enabled'");
     host_.start_daemon();

@@ -171,6 +171,40 @@ TEST_F(SnapshotDisassemblyTest, WhatIsExpiredStaysExpired) {
               0U);
 }
 
+TEST_F(SnapshotDisassemblyTest, WhatWillExpireDoesSoThoughNoRowWasRead) {
+    FlagChanges changes = one_of_each();
+    changes.changed.front().expires_unix_ms = kNow + kDay;
+    const std::uint64_t name_hash = hash64(changes.changed.front().name);
+    restart_after(changes);
+    EXPECT_EQ(builder_->next_change_unix_ms(kNow), kNow + kDay);
+    bytes_ = builder_->build({2, kNow + kDay - 1});
+    EXPECT_EQ(must(view().find(name_hash)).traits & kTraitExpired, 0U);
+    bytes_ = builder_->build({3, kNow + kDay});
+    EXPECT_NE(must(view().find(name_hash)).traits & kTraitExpired, 0U);
+    EXPECT_EQ(view().expiry_count(), 0U);
+
+    apply(changes);
+    EXPECT_EQ(must(view().find(name_hash)).traits & kTraitExpired, 0U)
+        << "our clock had been a day ahead of the database's";
+}
+
+TEST_F(SnapshotDisassemblyTest, RefusesExpiriesThatAreUnsound) {
+    FlagChanges changes = one_of_each();
+    changes.changed[0].expires_unix_ms = kNow + kDay;
+    changes.changed[1].expires_unix_ms = kNow + kDay;
+    const std::vector<std::byte> sound = snapshot_of(changes);
+    const auto expect_refused = [&](std::size_t number, void (*change)(ExpiryRecord&)) {
+        bytes_ = sound;
+        EXPECT_EQ(spoil_record<ExpiryRecord>(SectionType::kExpiries, number, change),
+                  ViewError::kExpiryRecord);
+    };
+    expect_refused(0, [](ExpiryRecord& expiry) { expiry.flag = UINT32_MAX; });
+    expect_refused(0, [](ExpiryRecord& expiry) { expiry.zero = 1; });
+    expect_refused(1, [](ExpiryRecord& expiry) { expiry.flag = 0; });
+    bytes_ = sound;
+    EXPECT_EQ(view().expiry_count(), 2U);
+}
+
 TEST_F(SnapshotDisassemblyTest, AnExperimentThatWasTakenOverEndsAndIsReplacedByThePolls) {
     FlagChanges changes = one_of_each();
     changes.experiments.front().end_unix_ms = kNow + kDay;

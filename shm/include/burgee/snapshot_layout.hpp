@@ -89,6 +89,7 @@ enum class SectionType : std::uint32_t {
     kAttributes = 14,    ///< AttributeRecord[]
     kTables = 15,        ///< u16 words of regular expressions: see regex_match.hpp
     kSegments = 16,      ///< SegmentRecord[], ascending by name_hash
+    kExpiries = 17,      ///< ExpiryRecord[], ascending by flag: flags that will expire
 };
 
 /// Bits of SectionEntry::flags.
@@ -326,7 +327,21 @@ struct TargetingRecord {
     std::uint32_t audience_end;
 };
 
+/// When a flag expires that has not yet; those without a record have, or never will. For whoever
+/// publishes next: a burgeed that starts while PostgreSQL is away. No question reads it.
+///
+///   offset size name             meaning
+///        0    4 flag             number of the FlagRecord
+///        4    4 zero
+///        8    8 expires_unix_ms  database time
+struct ExpiryRecord {
+    std::uint32_t flag;
+    std::uint32_t zero;
+    std::int64_t expires_unix_ms;
+};
+
 static_assert(sizeof(SectionEntry) == 32);
+static_assert(sizeof(ExpiryRecord) == 16);
 static_assert(sizeof(SnapshotHeader) == 128);
 static_assert(offsetof(SnapshotHeader, size_bytes) == 24);
 static_assert(offsetof(SnapshotHeader, database_unix_ms) == 48);
@@ -350,6 +365,7 @@ static_assert(offsetof(TargetingRecord, program_first) == 32);
 static_assert(offsetof(TargetingRecord, layer_seed) == 64);
 static_assert(offsetof(TargetingRecord, has_layer) == 88);
 static_assert(std::has_unique_object_representations_v<SectionEntry>);
+static_assert(std::has_unique_object_representations_v<ExpiryRecord>);
 static_assert(std::has_unique_object_representations_v<SnapshotHeader>);
 static_assert(std::has_unique_object_representations_v<FlagRecord>);
 static_assert(std::has_unique_object_representations_v<VariantRecord>);

@@ -102,6 +102,9 @@ public:
     const SegmentRecord* segment(std::uint64_t number) const noexcept {
         return element(segments_, segment_count_, number);
     }
+    const ExpiryRecord* expiry(std::uint64_t number) const noexcept {
+        return element(expiries_, expiry_count_, number);
+    }
 
     /// `count` elements from number `first` on; null when they are not all inside, or none.
     const Instruction* program(std::uint64_t first, std::uint64_t count) const noexcept {
@@ -160,6 +163,7 @@ public:
     std::uint64_t set_entry_count() const noexcept { return set_entry_count_; }
     std::uint64_t text_ref_count() const noexcept { return text_ref_count_; }
     std::uint64_t segment_count() const noexcept { return segment_count_; }
+    std::uint64_t expiry_count() const noexcept { return expiry_count_; }
     std::uint64_t instruction_count() const noexcept { return instruction_count_; }
     std::uint64_t rule_count() const noexcept { return rule_count_; }
     std::uint64_t table_word_count() const noexcept { return table_word_count_; }
@@ -232,6 +236,8 @@ private:
     std::uint64_t rule_count_ = 0;
     const SegmentRecord* segments_ = nullptr;
     std::uint64_t segment_count_ = 0;
+    const ExpiryRecord* expiries_ = nullptr;
+    std::uint64_t expiry_count_ = 0;
     const RequirementRecord* requirements_ = nullptr;
     std::uint64_t requirement_count_ = 0;
     const SlotRangeRecord* slot_ranges_ = nullptr;

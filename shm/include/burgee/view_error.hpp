@@ -37,8 +37,9 @@ enum class ViewError : std::uint8_t {
     kTargetingRecord,   ///< likewise of a targeting record; or its sets are not ascending
     kRuleRecord,        ///< a rule, requirement or slot is out of range, or a program does not end
     kSegmentRecord,     ///< likewise of a segment; or segments are not ascending
+    kExpiryRecord,      ///< an expiry is of no flag; or they are not ascending by flag
 };
-inline constexpr std::uint8_t kViewErrorCount = 30;
+inline constexpr std::uint8_t kViewErrorCount = 31;
 
 /// One line for people, without a full stop.
 inline const char* describe(ViewError error) noexcept {
@@ -103,6 +104,8 @@ inline const char* describe(ViewError error) noexcept {
             return "a rule is out of range or leads nowhere";
         case ViewError::kSegmentRecord:
             return "a segment is out of range or leads nowhere";
+        case ViewError::kExpiryRecord:
+            return "an expiry is of no flag";
     }
     return "unknown error";
 }

@@ -130,6 +130,8 @@ inline ViewError SnapshotView::take_section(const std::byte* data,
             return take_records(data, entry, tables_, table_word_count_);
         case SectionType::kSegments:
             return take_records(data, entry, segments_, segment_count_);
+        case SectionType::kExpiries:
+            return take_records(data, entry, expiries_, expiry_count_);
     }
     return (entry.flags & kSectionMustUnderstand) != 0 ? ViewError::kMustUnderstand
                                                        : ViewError::kNone;

@@ -17,9 +17,9 @@ public:
     ViewError run() const noexcept {
         using Check = ViewError (SnapshotBodyCheck::*)() const noexcept;
         constexpr Check kChecks[] = {
-            &SnapshotBodyCheck::check_bytes, &SnapshotBodyCheck::check_index_and_flags,
-            &SnapshotBodyCheck::check_config, &SnapshotBodyCheck::check_experiments,
-            &SnapshotBodyCheck::check_targeting};
+            &SnapshotBodyCheck::check_bytes,     &SnapshotBodyCheck::check_index_and_flags,
+            &SnapshotBodyCheck::check_config,    &SnapshotBodyCheck::check_experiments,
+            &SnapshotBodyCheck::check_targeting, &SnapshotBodyCheck::check_expiries};
         for (const Check check : kChecks) {
             if (const ViewError error = (this->*check)(); error != ViewError::kNone) {
                 return error;
@@ -176,6 +176,19 @@ private:
                 view_.find(experiment.flag_name_hash) == nullptr) {
                 return ViewError::kExperimentRecord;
             }
+        }
+        return ViewError::kNone;
+    }
+
+    ViewError check_expiries() const noexcept {
+        std::uint64_t flags_before = 0;  // all below the next one's
+        for (std::uint64_t number = 0; number < view_.expiry_count_; ++number) {
+            const ExpiryRecord& expiry = view_.expiries_[number];
+            if (expiry.zero != 0 || expiry.flag < flags_before ||
+                expiry.flag >= view_.flag_count_) {
+                return ViewError::kExpiryRecord;
+            }
+            flags_before = std::uint64_t{expiry.flag} + 1;
         }
         return ViewError::kNone;
     }
