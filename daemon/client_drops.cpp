@@ -19,8 +19,9 @@ constexpr Counter kDropClassCounters[kEventClassCount] = {
 SessionTotals told_drops(const BatchFrame& batch, const SessionTotals& known) {
     SessionTotals told = known;
     for (std::size_t index = 0; index < told.size(); ++index) {
-        told[index] = std::max(told[index],
-                               batch.dropped[index / kEventClassCount][index % kEventClassCount]);
+        const std::uint64_t total =
+            batch.dropped[index / kEventClassCount][index % kEventClassCount];
+        told[index] = std::max(told[index], std::min(total, kDropTotalMax));
     }
     return told;
 }

@@ -15,7 +15,12 @@ namespace burgee::daemon {
 static_assert(kSessionTotalsCount == kDropReasonCount * kEventClassCount,
               "a session's totals are the table of a BATCH");
 
-/// The totals in a BATCH, none of them lower than `known`: a lower one is an older frame's.
+/// No client drops more than this: a billion events a second for an hour. What a hostile one says
+/// beyond it counts as this much, so that sums of many sessions stay numbers for PostgreSQL.
+inline constexpr std::uint64_t kDropTotalMax = 1ULL << 42U;
+
+/// The totals in a BATCH, none above kDropTotalMax and none of them lower than `known`: a lower one
+/// is an older frame's.
 SessionTotals told_drops(const BatchFrame& batch, const SessionTotals& known);
 
 /// Adds what `after` has more than `before` to the counters.

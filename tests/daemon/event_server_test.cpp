@@ -16,6 +16,7 @@
 #include <random>
 #include <thread>
 
+#include "daemon/client_drops.hpp"
 #include "event_server_fixture.hpp"
 
 namespace burgee::test {
@@ -120,6 +121,27 @@ TEST_F(EventServerTest, CountsDropsOnce) {
     EXPECT_EQ(count(Counter::client_dropped_invalid), 2U);
     EXPECT_EQ(count(Counter::client_dropped_ordinary), 6U);
     EXPECT_EQ(count(Counter::client_dropped_conversion), 2U);
+}
+
+TEST_F(EventServerTest, BelievesNoImpossibleDrops) {
+    start();
+    EventClient client = connect();
+    ASSERT_TRUE(client.greet(1, 1));
+    BatchFrame batch{};
+    batch.first_seq = 1;
+    for (auto& reason : batch.dropped) {
+        reason.fill(~0ULL);
+    }
+    ASSERT_TRUE(client.send_batch(batch, {}));
+    ASSERT_TRUE(client.receive_as<AckFrame>(FrameType::kAck));
+    EXPECT_EQ(count(Counter::client_dropped_ring_full), kEventClassCount * daemon::kDropTotalMax);
+    std::uint64_t sum = 0;
+    for (const Counter counter :
+         {Counter::client_dropped_ordinary, Counter::client_dropped_exposure,
+          Counter::client_dropped_conversion, Counter::client_dropped_error}) {
+        sum += count(counter);
+    }
+    EXPECT_LT(sum, 1ULL << 63U) << "PostgreSQL has no larger numbers: burgee.hosts would refuse it";
 }
 
 TEST_F(EventServerTest, TellsAFullSpoolAndTakesTheEventsLater) {
