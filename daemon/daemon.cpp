@@ -10,12 +10,13 @@
 #include <cstring>
 #include <optional>
 
+#include <spdlog/spdlog.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <burgee/event_wire.hpp>
-#include <spdlog/spdlog.h>
 
+#include "daemon/event_listener.hpp"
 #include "daemon/event_server.hpp"
 #include "daemon/flag_loop.hpp"
 #include "daemon/notify.hpp"
@@ -77,8 +78,8 @@ Publisher open_publisher(const Config& config) {
     if (!publisher) {
         const PublishError& error = publisher.error();
         const bool is_second = error.fault == PublishFault::kSecondDaemon;
-        const bool is_setup = error.fault == PublishFault::kDirectory ||
-                              error.fault == PublishFault::kControl;
+        const bool is_setup =
+            error.fault == PublishFault::kDirectory || error.fault == PublishFault::kControl;
         throw StartError(is_second ? EX_TEMPFAIL : (is_setup ? EX_CONFIG : EX_IOERR),
                          error.message);
     }
@@ -125,7 +126,8 @@ struct Daemon::Parts {
     Config config;
     Publisher publisher;
     std::unique_ptr<Spool> spool;
-    std::shared_ptr<ExposureMemory> exposures;  // an attempt's until it was taken, then the server's
+    std::shared_ptr<ExposureMemory>
+        exposures;  // an attempt's until it was taken, then the server's
     Counters counters;
     FlagLoop flag_loop;
     asio::io_context io_context{1};
@@ -137,7 +139,7 @@ struct Daemon::Parts {
     std::int64_t started_unix_ms = unix_ms_now();
     const Clock::time_point started_at = Clock::now();
     Clock::time_point next_watchdog = Clock::now();
-    FlagLoopStatus counted;       // what of the flag loop's counts is in `counters`
+    FlagLoopStatus counted;        // what of the flag loop's counts is in `counters`
     std::string status_complaint;  // why the status files could not be written, once
     std::string spool_error;       // why events are not taken at all
     std::optional<StartError> start_error;
@@ -248,6 +250,10 @@ void Daemon::Parts::serve_events() {
             spdlog::info("events are taken again");
         }
     };
+    if (const auto files = raise_descriptor_limit(); files < options.limits.connections_max + 100) {
+        spdlog::warn("at most {} files may be open: clients beyond that wait; raise LimitNOFILE",
+                     files);
+    }
     server.emplace(io_context, options, *spool, counters);
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/event_listener.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,6 +29,14 @@ int option_of(int descriptor, int name) {
 }
 
 }  // namespace
+
+std::uint64_t raise_descriptor_limit() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);  // downwards or equal to the hard limit: cannot fail
+    return limit.rlim_cur;
+}
 
 EventListener EventListener::bind(const std::string& path) {
     const std::string temporary = path + ".new";

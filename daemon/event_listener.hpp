@@ -3,10 +3,15 @@
 // Makes the event socket clients connect to, or takes over the one the service manager made.
 // Relied on by the event server.
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
 namespace burgee::daemon {
+
+/// Lets this process open as many files as it ever may: the usual soft limit of 1 024 would turn
+/// most of a host's clients away. @return that many.
+std::uint64_t raise_descriptor_limit();
 
 /// A listening SOCK_SEQPACKET socket, close-on-exec and non-blocking, that closes itself.
 class EventListener {
