@@ -48,15 +48,16 @@ EventConnection::Sent EventConnection::send_outbox() {
         }
         outbox.welcome.reset();
     }
-    std::size_t done = 0;
-    for (; done < outbox.nacks.size(); ++done) {
-        if (const Sent sent = send(outbox.nacks[done]); sent != Sent::kAll) {
-            outbox.nacks.erase(outbox.nacks.begin(),
-                               outbox.nacks.begin() + static_cast<std::ptrdiff_t>(done));
-            return sent;
+    for (auto range = outbox.nacks.begin(); range != outbox.nacks.end(); ++range) {
+        for (; range->count > 0; ++range->first_seq, --range->count) {
+            if (const Sent sent = send(nack_frame(range->first_seq, range->reason));
+                sent != Sent::kAll) {
+                outbox.nacks.erase(outbox.nacks.begin(), range);
+                return sent;
+            }
         }
     }
-    outbox.nacks.clear();
+    outbox.nacks = {};  // with its memory: thousands of connections are refused something once
     if (outbox.ack) {
         if (const Sent sent = send(*outbox.ack); sent != Sent::kAll) {
             return sent;

@@ -30,10 +30,16 @@ struct EventConnection {
     IngestConversation talk;
     std::int64_t opened_ms = 0;
     std::int64_t heard_ms = 0;
-    std::int64_t blocked_since_ms = -1;  ///< -1: not blocked
+    std::int64_t unread_since_ms = -1;  ///< when it last had read all answers; -1: it has now
     std::int64_t second_began_ms = 0;
+    std::size_t unread_bytes = 0;  ///< its share of what lies unread
     std::uint32_t frames_this_second = 0;
-    bool is_awaiting_frame = false;  ///< a wait is under way: a second one would never end
+    // What it waits for. The first two are waits of the socket, of which a second one never ends.
+    bool is_awaiting_frame = false;
+    bool is_awaiting_room = false;   ///< in its socket, for answers
+    bool is_held = false;            ///< a report of its frames under way
+    bool is_in_line = false;         ///< room in the queue
+    bool is_listed_starved = false;  ///< an ACK with credits
 };
 
 }  // namespace burgee::daemon

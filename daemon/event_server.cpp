@@ -1,23 +1,17 @@
 #include "daemon/event_server.hpp"
 
-#include <boost/asio/post.hpp>
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "daemon/event_server_core.hpp"
+#include "shm/assertion.hpp"
 
 namespace burgee::daemon {
 namespace {
 
-/// Frames taken from one connection before the others have their turn: its credits, twice.
-constexpr int kFramesInTurn = 8;
 /// How often patience is looked after; a client may be closed this much late.
 constexpr std::chrono::milliseconds kSweepInterval{100};
-
-std::int64_t unix_ms() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 }  // namespace
 
@@ -41,8 +35,7 @@ EventServer::Core::Core(boost::asio::io_context& io_context, EventServerOptions 
       exposures_(options_.exposures ? options_.exposures : std::make_shared<ExposureMemory>()),
       queue_(spool, options_.limits.ingest,
              [this](IngestReport report) { receive_report(std::move(report)); }),
-      parts_{sessions_, *exposures_,  queue_,
-             counters_, refusal_log_, options_.limits.ingest.queue_size_bytes_max} {
+      parts_{sessions_, *exposures_, queue_, counters_, refusal_log_} {
     sessions_.load(spool.sessions(), spool.refusals(), spool.session_totals());
 }
 
@@ -73,119 +66,55 @@ void EventServer::Core::close(std::uint64_t connection_id, Counter reason) {
     const auto found = connections_.find(connection_id);
     if (found != connections_.end()) {
         counters_.add(reason);  // before the client can notice
+        const EventConnection& connection = *found->second;
+        unread_bytes_ -= connection.unread_bytes;
+        if (connection.is_in_line) {
+            std::erase(in_line_, connection_id);
+        }
+        if (connection.is_listed_starved) {
+            std::erase(starved_, connection_id);
+        }
         connections_.erase(found);
     }
 }
 
-void EventServer::Core::await_frame(EventConnection& connection) {
-    if (std::exchange(connection.is_awaiting_frame, true)) {
-        return;
-    }
-    connection.socket.async_wait(
-        boost::asio::posix::stream_descriptor::wait_read,
-        [weak = weak_from_this(), id = connection.id](boost::system::error_code error) {
-            const auto core = weak.lock();
-            EventConnection* const found = core && !error ? core->find(id) : nullptr;
-            if (found != nullptr) {
-                found->is_awaiting_frame = false;
-                core->read_some(id);
-            }
-        });
-}
-
-void EventServer::Core::await_room(EventConnection& connection) {
-    connection.socket.async_wait(
-        boost::asio::posix::stream_descriptor::wait_write,
-        [weak = weak_from_this(), id = connection.id](boost::system::error_code error) {
-            const auto core = weak.lock();
-            EventConnection* const found = core && !error ? core->find(id) : nullptr;
-            if (found != nullptr) {
-                found->blocked_since_ms = -1;
-                if (core->flush(*found)) {
-                    core->read_some(id);
-                }
-            }
-        });
-}
-
-void EventServer::Core::read_some(std::uint64_t connection_id) {
-    EventConnection* const connection = find(connection_id);
-    if (connection == nullptr) {
-        return;
-    }
-    const std::int64_t now_ms = steady_ms();
-    for (int turn = 0; turn < kFramesInTurn; ++turn) {
-        if (connection->blocked_since_ms >= 0) {
-            return;  // await_room() is under way and reads on
-        }
-        std::span<std::byte> frame;
-        const auto received = connection->receive(frame_buffer_, &frame);
-        if (received == EventConnection::Received::kNothing) {
-            break;
-        }
-        if (received != EventConnection::Received::kFrame) {
-            const bool is_ours = received == EventConnection::Received::kClosed;
-            close(connection_id,
-                  is_ours ? Counter::disconnects_by_peer : Counter::disconnects_protocol);
-            return;
-        }
-        if (!take_frame(*connection, frame, now_ms)) {
-            return;
-        }
-    }
-    await_frame(*connection);
-}
-
-bool EventServer::Core::is_over_rate(EventConnection& connection, std::int64_t now_ms) const {
-    if (now_ms - connection.second_began_ms >= 1'000) {
-        connection.second_began_ms = now_ms;
-        connection.frames_this_second = 0;
-    }
-    return ++connection.frames_this_second > options_.limits.frames_per_second_max;
-}
-
-bool EventServer::Core::take_frame(EventConnection& connection, std::span<std::byte> frame,
-                                   std::int64_t now_ms) {
-    if (is_over_rate(connection, now_ms)) {
-        close(connection.id, Counter::disconnects_rate);
-        return false;
-    }
-    const bool had_greeted = connection.talk.has_greeted();
-    if (connection.talk.receive(frame, unix_ms()) == IngestConversation::Next::kClose) {
-        close(connection.id, Counter::disconnects_protocol);
-        return false;
-    }
-    connection.heard_ms = now_ms;
-    if (!had_greeted) {
-        // The same client by a newer connection: whatever it left of the old one is void.
-        EventConnection* const older = find(connection.talk.replaced_connection_id());
-        if (older != nullptr) {
-            older->talk.leave_session();
-            close(older->id, Counter::disconnects_by_peer);
-        }
-    }
-    if (connection.talk.is_starved()) {
-        starved_.push_back(connection.id);
-    }
-    return flush(connection);
-}
-
 bool EventServer::Core::flush(EventConnection& connection) {
-    if (connection.blocked_since_ms >= 0 || connection.talk.outbox().is_empty()) {
-        return true;
+    if (!connection.is_awaiting_room && !connection.talk.outbox().is_empty()) {
+        switch (connection.send_outbox()) {
+            case EventConnection::Sent::kAll:
+                connection.unread_since_ms = -1;
+                break;
+            case EventConnection::Sent::kBlocked:
+                // Who takes one answer now and then is as stuck as who takes none.
+                if (connection.unread_since_ms < 0) {
+                    connection.unread_since_ms = steady_ms();
+                }
+                await_room(connection);
+                break;
+            case EventConnection::Sent::kClosed:
+                close(connection.id, Counter::disconnects_by_peer);
+                return false;
+        }
     }
-    switch (connection.send_outbox()) {
-        case EventConnection::Sent::kAll:
-            return true;
-        case EventConnection::Sent::kBlocked:
-            connection.blocked_since_ms = steady_ms();
-            await_room(connection);
-            return true;
-        case EventConnection::Sent::kClosed:
-            break;
+    return bound_unread(connection);
+}
+
+bool EventServer::Core::bound_unread(EventConnection& connection) {
+    const std::uint64_t id = connection.id;
+    unread_bytes_ -= std::exchange(connection.unread_bytes, connection.talk.outbox().size_bytes());
+    unread_bytes_ += connection.unread_bytes;
+    while (unread_bytes_ > options_.limits.unread_size_bytes_max) {
+        // Somebody's answers lie unread, or there were no such bytes; they are told again later.
+        const auto longest = std::min_element(
+            connections_.begin(), connections_.end(), [](const auto& left, const auto& right) {
+                // -1, which is nothing unread, is the largest of unsigned numbers.
+                return static_cast<std::uint64_t>(left.second->unread_since_ms) <
+                       static_cast<std::uint64_t>(right.second->unread_since_ms);
+            });
+        BURGEE_ASSERT(longest->second->unread_since_ms >= 0);
+        close(longest->first, Counter::disconnects_stuck);
     }
-    close(connection.id, Counter::disconnects_by_peer);
-    return false;
+    return find(id) != nullptr;
 }
 
 void EventServer::Core::await_sweep() {
@@ -207,8 +136,8 @@ void EventServer::Core::sweep() {
         if (!connection->talk.has_greeted() &&
             now_ms - connection->opened_ms >= limits.hello_timeout_ms) {
             late.emplace_back(id, Counter::disconnects_hello_late);
-        } else if (connection->blocked_since_ms >= 0 &&
-                   now_ms - connection->blocked_since_ms >= limits.stuck_timeout_ms) {
+        } else if (connection->unread_since_ms >= 0 &&
+                   now_ms - connection->unread_since_ms >= limits.stuck_timeout_ms) {
             late.emplace_back(id, Counter::disconnects_stuck);
         } else if (now_ms - connection->heard_ms >= limits.idle_timeout_ms) {
             late.emplace_back(id, Counter::disconnects_idle);

@@ -29,7 +29,9 @@ namespace burgee::daemon {
 struct EventServerLimits {
     std::int64_t hello_timeout_ms = 2'000;
     std::int64_t idle_timeout_ms = 300'000;
-    std::int64_t stuck_timeout_ms = 30'000;  ///< answers lie unread
+    std::int64_t stuck_timeout_ms = 30'000;  ///< since all answers were read
+    /// Answers that lie unread, of all connections: kernel buffers come before, and are theirs.
+    std::size_t unread_size_bytes_max = 8U << 20U;
     std::uint32_t frames_per_second_max = 20'000;
     std::size_t connections_max = 10'000;
     std::uint32_t accepts_per_second_max = 2'000;  ///< sustained; a whole host may come at once

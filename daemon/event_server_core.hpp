@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -40,11 +41,21 @@ private:
     void await_frame(EventConnection& connection);
     void await_room(EventConnection& connection);
     void read_some(std::uint64_t connection_id);
+    /// Whether its answers and its frames under way let it say more. If not, what ends that reads
+    /// on.
+    static bool may_read(EventConnection& connection);
+    enum class Read { kFrame, kNothing, kGone };
+    Read read_frame(EventConnection& connection, std::int64_t now_ms);
+    /// The queue has room again: whoever stands in line is heard.
+    void feed_line();
     /// @return false when the connection is gone.
     bool take_frame(EventConnection& connection, std::span<std::byte> frame, std::int64_t now_ms);
     bool is_over_rate(EventConnection& connection, std::int64_t now_ms) const;
-    /// Sends what waits. @return false when the connection is gone.
+    /// Sends what waits. Others may be closed. @return false when the connection is gone.
     bool flush(EventConnection& connection);
+    /// Keeps what lies unread within its bound: who has left it longest is closed. @return false
+    /// when the connection is gone.
+    bool bound_unread(EventConnection& connection);
     void close(std::uint64_t connection_id, Counter reason);
     EventConnection* find(std::uint64_t connection_id);
 
@@ -55,6 +66,7 @@ private:
     void take_over(const IngestReport::Batch& batch);
     void apply_failure(const IngestReport& report);
     void flush_touched();
+    void note_starved(EventConnection& connection);
     void feed_starved();
 
     // ---- patience ----
@@ -74,7 +86,9 @@ private:
     std::mutex reports_mutex_;
     std::vector<IngestReport> reports_;
     std::vector<std::uint64_t> touched_;
-    std::vector<std::uint64_t> starved_;
+    std::vector<std::uint64_t> starved_;  ///< each once: is_listed_starved
+    std::deque<std::uint64_t> in_line_;   ///< for room in the queue, each once: is_in_line
+    std::size_t unread_bytes_ = 0;        ///< of all connections' answers
     bool is_refusing_ = false;
     bool is_stopped_ = false;
     SessionTable sessions_;

@@ -6,6 +6,7 @@
 
 #include "daemon/client_drops.hpp"
 #include "daemon/event_server_core.hpp"
+#include "shm/assertion.hpp"
 
 namespace burgee::daemon {
 
@@ -32,6 +33,7 @@ void EventServer::Core::apply_reports() {
         reports.swap(reports_);
     }
     for (const IngestReport& report : reports) {
+        queue_.settle(report);
         if (report.error) {
             apply_failure(report);
         } else {
@@ -43,9 +45,10 @@ void EventServer::Core::apply_reports() {
                 options_.on_spool_state(report.error ? &*report.error : nullptr);
             }
         }
+        flush_touched();
     }
-    flush_touched();
     feed_starved();
+    feed_line();
 }
 
 void EventServer::Core::apply(const IngestReport& report) {
@@ -65,6 +68,8 @@ void EventServer::Core::apply(const IngestReport& report) {
 // Everything is counted here, when it is durable: what is not will come again.
 void EventServer::Core::take_over(const IngestReport::Batch& batch) {
     Session& session = *batch.session;
+    BURGEE_ASSERT(session.batches_under_way > 0);
+    --session.batches_under_way;
     counters_.add(Counter::events_accepted, batch.event_count);
     counters_.add(Counter::exposures_repeated, batch.exposures.repeated);
     exposures_->settle(batch.exposures.first);
@@ -88,6 +93,8 @@ void EventServer::Core::apply_failure(const IngestReport& report) {
     counters_.add(Counter::commit_failures);
     for (const IngestReport::Batch& batch : report.batches) {
         Session& session = *batch.session;
+        BURGEE_ASSERT(session.batches_under_way > 0);
+        --session.batches_under_way;
         if (session.drops) {
             session.drops->queued = session.drops->durable;
         }
@@ -116,24 +123,36 @@ void EventServer::Core::flush_touched() {
         if (connection == nullptr) {
             continue;
         }
-        if (connection->talk.is_starved()) {
-            starved_.push_back(id);
+        note_starved(*connection);
+        if (flush(*connection) && connection->is_held) {
+            connection->is_held = false;
+            await_frame(*connection);
         }
-        flush(*connection);
+    }
+}
+
+void EventServer::Core::note_starved(EventConnection& connection) {
+    if (connection.talk.is_starved() && !std::exchange(connection.is_listed_starved, true)) {
+        starved_.push_back(connection.id);
     }
 }
 
 void EventServer::Core::feed_starved() {
+    if (queue_.is_half_full()) {
+        return;
+    }
     for (const std::uint64_t id : std::exchange(starved_, {})) {
         EventConnection* const connection = find(id);
-        if (connection == nullptr || !connection->talk.is_starved() ||
-            connection->talk.session() == nullptr) {
+        if (connection == nullptr) {
+            continue;  // closed by one before it
+        }
+        connection->is_listed_starved = false;
+        if (!connection->talk.is_starved() || connection->talk.session() == nullptr) {
             continue;
         }
         connection->talk.acknowledge();
-        if (connection->talk.is_starved()) {
-            starved_.push_back(id);
-        } else {
+        note_starved(*connection);
+        if (!connection->talk.is_starved()) {
             flush(*connection);
         }
     }

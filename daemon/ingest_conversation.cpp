@@ -21,9 +21,16 @@ Frame new_frame(FrameType type) {
 
 }  // namespace
 
+NackFrame nack_frame(std::uint64_t seq, NackReason reason) {
+    auto frame = new_frame<NackFrame>(FrameType::kNack);
+    frame.seq = seq;
+    frame.reason = static_cast<std::uint32_t>(reason);
+    return frame;
+}
+
 IngestConversation::~IngestConversation() {
     if (session_ != nullptr && session_->connection_id == connection_id_) {
-        session_->connection_id = 0;
+        parts_.sessions.leave(session_);
     }
 }
 
@@ -192,18 +199,19 @@ bool IngestConversation::has_new_drops(const BatchFrame& batch) const {
 
 bool IngestConversation::push(const BatchFrame& frame, StagedBatch staged,
                               const ExposureCounts& exposures) {
-    if (!has_new_drops(frame)) {
-        return parts_.queue.push(staged, session_, exposures);
-    }
-    if (!session_->drops) {
-        session_->drops = std::make_unique<SessionDrops>();
-    }
-    const SessionTotals told = told_drops(frame, session_->drops->queued);
-    staged.totals = &told;
+    const SessionTotals known = session_->drops ? session_->drops->queued : SessionTotals{};
+    const SessionTotals told = told_drops(frame, known);
+    staged.totals = told == known ? nullptr : &told;
     if (!parts_.queue.push(staged, session_, exposures)) {
         return false;
     }
-    session_->drops->queued = told;
+    ++session_->batches_under_way;
+    if (staged.totals != nullptr) {
+        if (!session_->drops) {
+            session_->drops = std::make_unique<SessionDrops>();
+        }
+        session_->drops->queued = told;
+    }
     return true;
 }
 
@@ -223,33 +231,35 @@ IngestConversation::Next IngestConversation::take_drops(const BatchFrame& batch,
 
 void IngestConversation::refuse(std::span<const RefusalRecord> refusals) {
     for (const RefusalRecord& range : refusals) {
-        for (std::uint32_t index = 0; index < range.count; ++index) {
-            nack(range.first_seq + index, static_cast<NackReason>(range.reason));
-        }
+        nack({range.first_seq, range.count, static_cast<NackReason>(range.reason)});
     }
 }
 
-void IngestConversation::nack(std::uint64_t seq, NackReason reason) {
-    auto frame = new_frame<NackFrame>(FrameType::kNack);
-    frame.seq = seq;
-    frame.reason = static_cast<std::uint32_t>(reason);
-    outbox_.nacks.push_back(frame);
-    if (reason == NackReason::kFull) {
-        parts_.counters.add(Counter::nacks_full);
-        return;
+void IngestConversation::nack(const RefusedRange& range) {
+    const bool is_full = range.reason == NackReason::kFull;
+    const bool is_too_big = range.reason == NackReason::kTooBig;
+    parts_.counters.add(is_full      ? Counter::nacks_full
+                        : is_too_big ? Counter::nacks_too_big
+                                     : Counter::nacks_invalid,
+                        range.count);
+    if (!outbox_.nacks.empty()) {
+        RefusedRange& last = outbox_.nacks.back();
+        if (!is_full && last.reason == range.reason &&
+            last.first_seq + last.count == range.first_seq) {
+            last.count += range.count;
+            return;
+        }
     }
-    const bool is_too_big = reason == NackReason::kTooBig;
-    parts_.counters.add(is_too_big ? Counter::nacks_too_big : Counter::nacks_invalid);
+    outbox_.nacks.push_back(range);
 }
 
 void IngestConversation::refuse_for_now(std::uint64_t seq) {
     session_->must_repeat = true;
-    nack(seq, NackReason::kFull);
+    nack({seq, 1, NackReason::kFull});
 }
 
 std::uint32_t IngestConversation::credits() const {
-    // Half of the queue is kept for what is under way when the clients learn of it.
-    return parts_.queue.size_bytes() > parts_.queue_size_bytes_max / 2 ? 0 : kCredits;
+    return parts_.queue.is_half_full() ? 0 : kCredits;
 }
 
 void IngestConversation::acknowledge() {

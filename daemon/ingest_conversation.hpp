@@ -22,15 +22,25 @@ namespace burgee::daemon {
 /// Frames a client may have under way without an ACK.
 inline constexpr std::uint32_t kCredits = 4;
 
-/// What waits to be sent to a client, in the order it is sent. Its size is bounded by what the
-/// queue holds, which charges for answers, because nothing more is read from a client that does not
-/// take them; after a greeting, by kRefusalWindow.
+/// Numbers in a row that are refused for one reason: a NACK each.
+struct RefusedRange {
+    std::uint64_t first_seq = 0;
+    std::uint32_t count = 0;
+    NackReason reason = NackReason::kInvalid;
+};
+
+NackFrame nack_frame(std::uint64_t seq, NackReason reason);
+
+/// What waits to be sent to a client, in the order it is sent. Bounded by kCredits frames of
+/// refused events, and after a greeting by kSessionRefusalsMax ranges, because nothing more is read
+/// from a client that does not take its answers. The server bounds what all of them hold together.
 struct Outbox {
     std::optional<WelcomeFrame> welcome;
-    std::vector<NackFrame> nacks;
+    std::vector<RefusedRange> nacks;
     std::optional<AckFrame> ack;  ///< the newest one replaces any before it
 
     bool is_empty() const { return !welcome && nacks.empty() && !ack; }
+    std::size_t size_bytes() const { return nacks.capacity() * sizeof(RefusedRange); }
 };
 
 /// What all conversations of one server share.
@@ -40,7 +50,6 @@ struct IngestParts {
     IngestQueue& queue;
     Counters& counters;
     RefusalLog& refusal_log;
-    std::size_t queue_size_bytes_max;
 };
 
 class IngestConversation {
@@ -66,7 +75,7 @@ public:
     /// The batch that begins at `seq` was not stored.
     void refuse_for_now(std::uint64_t seq);
     /// Drop totals were not stored: a client that hears this tells them again.
-    void refuse_drops_for_now(std::uint64_t seq) { nack(seq, NackReason::kFull); }
+    void refuse_drops_for_now(std::uint64_t seq) { nack({seq, 1, NackReason::kFull}); }
 
     bool has_greeted() const { return has_greeted_; }
     /// Null before the greeting, and after another connection took the session over.
@@ -77,6 +86,11 @@ public:
     std::uint64_t replaced_connection_id() const { return replaced_connection_id_; }
     /// Told to wait with credits 0: owed an ACK when there is room again.
     bool is_starved() const { return is_starved_; }
+    /// As many frames under way as it may have: nothing is read before one of them is reported.
+    /// Counted by session, so that a client gains nothing by connecting again.
+    bool has_all_under_way() const {
+        return session_ != nullptr && session_->batches_under_way >= kCredits;
+    }
     Outbox& outbox() { return outbox_; }
 
 private:
@@ -95,7 +109,7 @@ private:
     bool has_new_drops(const BatchFrame& batch) const;
     /// A client that has been away hears first what of its undecided events was refused.
     void repeat_refusals(WelcomeFrame* welcome);
-    void nack(std::uint64_t seq, NackReason reason);
+    void nack(const RefusedRange& range);
     std::uint32_t credits() const;
 
     IngestParts& parts_;

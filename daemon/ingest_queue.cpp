@@ -2,10 +2,22 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
+#include "shm/assertion.hpp"
+
 namespace burgee::daemon {
+namespace {
+
+/// The most that the events of one frame can take: all as small as an event can be, all refused.
+constexpr std::size_t kFrameRoomMax =
+    kFrameSizeMax +
+    kFrameSizeMax / sizeof(EventHeader) * (sizeof(NackFrame) + sizeof(RefusalRecord)) +
+    sizeof(TotalsRecord);
+
+}  // namespace
 
 IngestReport::Batch IngestQueue::describe(const Entry& entry) {
     return {entry.session,  entry.batch.first_seq, entry.batch.seq_count, entry.batch.event_count,
@@ -28,7 +40,7 @@ bool IngestQueue::push(const StagedBatch& batch, Session* session,
     entry.batch = batch;
     entry.session = session;
     entry.exposures = exposures;
-    entry.event_bytes = batch.events.size();
+    entry.events.assign(batch.events.begin(), batch.events.end());
     entry.refusals.assign(batch.refusals.begin(), batch.refusals.end());
     if (batch.totals != nullptr) {
         entry.totals = std::make_shared<const SessionTotals>(*batch.totals);
@@ -36,23 +48,37 @@ bool IngestQueue::push(const StagedBatch& batch, Session* session,
     // Refused events are charged for their answers, so that a client that sends nothing else and
     // reads nothing takes no more memory than any other.
     const std::size_t refused_count = batch.seq_count - batch.event_count - exposures.repeated;
-    entry.size_bytes = sizeof entry + entry.event_bytes + refused_count * sizeof(NackFrame) +
+    entry.size_bytes = sizeof entry + entry.events.size() + refused_count * sizeof(NackFrame) +
                        entry.refusals.size() * sizeof(RefusalRecord) +
                        (entry.totals ? sizeof(TotalsRecord) : 0);
     {
         const std::lock_guard lock(mutex_);
-        const std::size_t waiting = queued_.size_bytes + being_stored_bytes_;
         if (has_failed_ || is_stopping_ ||
-            waiting + entry.size_bytes > limits_.queue_size_bytes_max) {
+            size_bytes_ + entry.size_bytes > limits_.queue_size_bytes_max) {
             return false;
         }
-        entry.offset = queued_.bytes.size();
-        queued_.bytes.insert(queued_.bytes.end(), batch.events.begin(), batch.events.end());
-        queued_.size_bytes += entry.size_bytes;
-        queued_.entries.push_back(std::move(entry));
+        size_bytes_ += entry.size_bytes;
+        queued_.push_back(std::move(entry));
     }
     pushed_.notify_one();
     return true;
+}
+
+bool IngestQueue::has_room() const {
+    const std::lock_guard lock(mutex_);
+    return has_failed_ || is_stopping_ || size_bytes_ == 0 ||
+           size_bytes_ + sizeof(Entry) + kFrameRoomMax <= limits_.queue_size_bytes_max;
+}
+
+bool IngestQueue::is_half_full() const {
+    const std::lock_guard lock(mutex_);
+    return size_bytes_ > limits_.queue_size_bytes_max / 2;
+}
+
+void IngestQueue::settle(const IngestReport& report) {
+    const std::lock_guard lock(mutex_);
+    BURGEE_ASSERT(report.room_bytes <= size_bytes_);
+    size_bytes_ -= report.room_bytes;
 }
 
 void IngestQueue::resume() {
@@ -73,15 +99,15 @@ void IngestQueue::stop() {
 
 std::size_t IngestQueue::size_bytes() const {
     const std::lock_guard lock(mutex_);
-    return queued_.size_bytes + being_stored_bytes_;
+    return size_bytes_;
 }
 
 void IngestQueue::run() {
-    Pending pending;
+    Entries pending;
     bool is_quiet = false;
     std::unique_lock lock(mutex_);
     while (true) {
-        const auto has_work = [this] { return !queued_.entries.empty() || is_stopping_; };
+        const auto has_work = [this] { return !queued_.empty() || is_stopping_; };
         if (is_quiet) {
             pushed_.wait(lock, has_work);
         } else if (!pushed_.wait_for(lock, limits_.watermark_after, has_work)) {
@@ -93,49 +119,47 @@ void IngestQueue::run() {
             is_quiet = true;
             continue;
         }
-        if (queued_.entries.empty()) {
+        if (queued_.empty()) {
             break;
         }
         std::swap(pending, queued_);
-        being_stored_bytes_ = pending.size_bytes;
         lock.unlock();
         store(&pending);
-        lock.lock();
-        being_stored_bytes_ = 0;
         pending.clear();
+        lock.lock();
         is_quiet = false;
     }
     lock.unlock();
     (void)spool_.tick();
 }
 
-std::size_t IngestQueue::stage_group(const Pending& pending, std::size_t begin,
+std::size_t IngestQueue::stage_group(const Entries& pending, std::size_t begin,
                                      IngestReport* report) {
     std::size_t index = begin;
     std::size_t group_bytes = 0;
-    for (; index < pending.entries.size(); ++index) {
-        const Entry& entry = pending.entries[index];
+    for (; index < pending.size(); ++index) {
+        const Entry& entry = pending[index];
         if (group_bytes + entry.size_bytes > limits_.group_size_bytes_max && index > begin) {
             break;
         }
         StagedBatch batch = entry.batch;
-        batch.events = std::span(pending.bytes).subspan(entry.offset, entry.event_bytes);
+        batch.events = entry.events;
         batch.refusals = entry.refusals;
         batch.totals = entry.totals.get();
         if (!spool_.stage(batch)) {
             std::abort();  // ours to get right: the conversation checked what it pushed
         }
         group_bytes += entry.size_bytes;
-        report->size_bytes += entry.event_bytes;
+        report->size_bytes += entry.events.size();
+        report->room_bytes += entry.size_bytes;
         report->batches.push_back(describe(entry));
     }
-    group_size_bytes_ = group_bytes;
     return index;
 }
 
-void IngestQueue::store(Pending* pending) {
+void IngestQueue::store(Entries* pending) {
     std::size_t begin = 0;
-    while (begin < pending->entries.size()) {
+    while (begin < pending->size()) {
         IngestReport report;
         const std::size_t end = stage_group(*pending, begin, &report);
         if (const auto committed = spool_.commit(); !committed) {
@@ -143,28 +167,26 @@ void IngestQueue::store(Pending* pending) {
             fail(*pending, end, std::move(report));
             return;
         }
-        {
-            // Before the report: who reads the size because of it must see the room there is now.
-            const std::lock_guard lock(mutex_);
-            being_stored_bytes_ -= group_size_bytes_;
-        }
+        // Before the report gives their room away.
+        std::for_each(pending->begin() + static_cast<std::ptrdiff_t>(begin),
+                      pending->begin() + static_cast<std::ptrdiff_t>(end),
+                      [](Entry& entry) { entry.events = {}; });
         report.commits = 1;
         report_(std::move(report));
         begin = end;
     }
 }
 
-void IngestQueue::fail(const Pending& pending, std::size_t begin, IngestReport report) {
-    for (std::size_t index = begin; index < pending.entries.size(); ++index) {
-        report.batches.push_back(describe(pending.entries[index]));
-    }
+void IngestQueue::fail(const Entries& pending, std::size_t begin, IngestReport report) {
+    const auto add = [&report](const Entry& entry) {
+        report.room_bytes += entry.size_bytes;
+        report.batches.push_back(describe(entry));
+    };
+    std::for_each(pending.begin() + static_cast<std::ptrdiff_t>(begin), pending.end(), add);
     {
         const std::lock_guard lock(mutex_);
         has_failed_ = true;
-        being_stored_bytes_ = 0;
-        for (const Entry& entry : queued_.entries) {
-            report.batches.push_back(describe(entry));
-        }
+        std::for_each(queued_.begin(), queued_.end(), add);
         queued_.clear();
     }
     report_(std::move(report));

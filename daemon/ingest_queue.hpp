@@ -8,6 +8,8 @@
 //   1. Batches of a session are stored in the order they were pushed.
 //   2. After a failed commit everything queued fails with it, and nothing is taken until the pusher
 //      has seen that and calls resume(): else a later batch would overtake a lost one.
+//   3. A batch takes room from push() until the pusher calls settle() with its report, so the bound
+//      holds for batches, groups and reports together.
 
 #include <condition_variable>
 #include <cstddef>
@@ -45,6 +47,7 @@ struct IngestReport {
     std::vector<Batch> batches;
     std::optional<SpoolError> error;  ///< none of the batches is stored
     std::size_t size_bytes = 0;       ///< of the events
+    std::size_t room_bytes = 0;       ///< what the batches take of the queue until settle()
     std::uint64_t commits = 0;
 };
 
@@ -61,52 +64,52 @@ public:
     /// @param exposures  of the batch: reported, and repetitions are not charged for an answer
     bool push(const StagedBatch& batch, Session* session, const ExposureCounts& exposures = {});
 
+    /// Whether a frame of the worst kind would find room. True also when push() would refuse it for
+    /// another reason: then it is better refused than left waiting.
+    bool has_room() const;
+
+    /// Whether more than half of the room is taken: the rest is kept for what is under way when the
+    /// clients learn of it.
+    bool is_half_full() const;
+
+    /// The pusher has dealt with the report: its batches need no room any more.
+    void settle(const IngestReport& report);
+
     /// The pusher has dealt with the failure that was reported last.
     void resume();
 
     /// Stores what is queued, reports it, and ends the thread. Nothing is taken afterwards.
     void stop();
 
-    /// What waits and is being stored: events, bookkeeping, and the answers that refused events
-    /// will cause.
+    /// What waits, is being stored or waits to be settled: events, bookkeeping, and the answers
+    /// that refused events will cause.
     std::size_t size_bytes() const;
 
 private:
     struct Entry {
         StagedBatch batch;
         Session* session = nullptr;
-        std::size_t offset = 0;
-        std::size_t event_bytes = 0;
+        std::vector<std::byte> events;
         std::size_t size_bytes = 0;  ///< its share of size_bytes()
         std::vector<RefusalRecord> refusals;
         std::shared_ptr<const SessionTotals> totals;
         ExposureCounts exposures;
     };
-    struct Pending {
-        std::vector<Entry> entries;
-        std::vector<std::byte> bytes;
-        std::size_t size_bytes = 0;
-        void clear() {
-            entries.clear();
-            bytes.clear();
-            size_bytes = 0;
-        }
-    };
+    using Entries = std::vector<Entry>;
     static IngestReport::Batch describe(const Entry& entry);
     void run();
-    void store(Pending* pending);
+    void store(Entries* pending);
     /// Stages entries from `begin` on until a group is full. @return the first one left over.
-    std::size_t stage_group(const Pending& pending, std::size_t begin, IngestReport* report);
-    void fail(const Pending& pending, std::size_t begin, IngestReport report);
+    std::size_t stage_group(const Entries& pending, std::size_t begin, IngestReport* report);
+    void fail(const Entries& pending, std::size_t begin, IngestReport report);
 
     Spool& spool_;
     IngestLimits limits_;
     std::function<void(IngestReport)> report_;
     mutable std::mutex mutex_;
     std::condition_variable pushed_;
-    Pending queued_;
-    std::size_t being_stored_bytes_ = 0;
-    std::size_t group_size_bytes_ = 0;  ///< of the group staged last; of the thread alone
+    Entries queued_;
+    std::size_t size_bytes_ = 0;
     bool has_failed_ = false;
     bool is_stopping_ = false;
     std::thread thread_;

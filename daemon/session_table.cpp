@@ -13,7 +13,8 @@ std::size_t SessionTable::SessionHash::operator()(const SessionId& id) const {
 }
 
 bool SessionTable::is_in_use(const Session& session) {
-    return session.connection_id != 0 || session.accepted_seq != session.durable_seq ||
+    return session.connection_id != 0 || session.batches_under_way != 0 ||
+           session.accepted_seq != session.durable_seq ||
            (session.drops && session.drops->queued != session.drops->durable);
 }
 
@@ -112,6 +113,15 @@ SessionTable::Placing SessionTable::place(const Session& session, std::uint64_t 
     }
     return repeated >= count ? Placing{Order::kDuplicate, count}
                              : Placing{Order::kTake, static_cast<std::uint32_t>(repeated)};
+}
+
+void SessionTable::leave(Session* session) {
+    session->connection_id = 0;
+    const bool is_blank = session->accepted_seq == 0 &&
+                          (!session->drops || session->drops->durable == SessionTotals{});
+    if (is_blank && !is_in_use(*session)) {
+        erase(index_.at(session->id));
+    }
 }
 
 void SessionTable::touch(Session* session, std::int64_t now_unix_ms) {

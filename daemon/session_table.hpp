@@ -8,8 +8,9 @@
 //   2. Numbers are taken without holes: accepted_seq only moves by the batch that follows it.
 //   3. What is remembered as refused or counted as dropped is durable.
 //   4. At most `count_max` sessions and none idle for longer than `idle_max_ms`, except those that
-//   are
-//      connected or have events on their way; the longest unseen are forgotten first.
+//      are connected or have batches on their way; the longest unseen are forgotten first.
+//   5. A session of which nothing is durable is forgotten with its connection, so that a client
+//      that only comes and goes pushes nobody else's out.
 
 #include <burgee/event_wire.hpp>
 #include <cstddef>
@@ -36,6 +37,7 @@ struct Session {
     std::uint64_t durable_seq = 0;
     std::int64_t seen_unix_ms = 0;
     std::uint64_t connection_id = 0;      ///< 0: not connected
+    std::uint32_t batches_under_way = 0;  ///< queued and not reported: it must stay where it is
     bool must_repeat = false;             ///< a batch was refused for now: later ones wait for it
     std::unique_ptr<SessionDrops> drops;  ///< of few; null: none was ever told
 };
@@ -80,6 +82,9 @@ public:
 
     /// Notes that the session was heard of.
     void touch(Session* session, std::int64_t now_unix_ms);
+
+    /// The connection that has the session ends; the session may be gone afterwards.
+    void leave(Session* session);
 
     std::size_t size() const { return sessions_.size(); }
 

@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -43,7 +44,7 @@ protected:
         spool_options_.on_recovered_events = [memory = options_.exposures](auto events) {
             memory->remember(events);
         };
-        auto opened = daemon::Spool::open(directory_ + "/spool", spool_options_);
+        auto opened = open_spool();
         ASSERT_TRUE(opened) << opened.error().message;
         spool_ = std::move(*opened);
         counters_ = std::make_unique<daemon::Counters>();
@@ -55,6 +56,9 @@ protected:
                 ++handlers_;
             }
         });
+    }
+    virtual daemon::SpoolResult<std::unique_ptr<daemon::Spool>> open_spool() {
+        return daemon::Spool::open(directory_ + "/spool", spool_options_);
     }
     void stop() {
         if (server_) {
@@ -74,6 +78,12 @@ protected:
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
         ASSERT_GE(count(counter), value);
+    }
+    /// As of now, asked on the server's thread.
+    std::size_t server_connections() {
+        std::promise<std::size_t> count;
+        boost::asio::post(*io_context_, [&] { count.set_value(server_->connection_count()); });
+        return count.get_future().get();
     }
     std::vector<std::uint64_t> stored() { return read_numbers(*spool_, 1, &batch_); }
     /// A client of good manners still gets through.

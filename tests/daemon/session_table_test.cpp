@@ -87,6 +87,32 @@ TEST_F(SessionTableTest, KeepsWhatIsInUse) {
     EXPECT_EQ(greet(2, 1, 5'001), SessionOutcome::kResumed);
 }
 
+TEST_F(SessionTableTest, ForgetsWithTheConnectionWhatLeftNothingDurable) {
+    for (std::uint64_t number = 1; number <= 3; ++number) {
+        store(begin(number, 0), 5);
+    }
+    // Whoever only comes and goes pushes nobody out.
+    for (std::uint64_t number = 10; number < 50; ++number) {
+        Session* const visitor = begin(number, 1);
+        visitor->connection_id = number;
+        table_.leave(visitor);
+    }
+    EXPECT_EQ(table_.size(), 3U);
+    EXPECT_EQ(greet(1, 6, 2), SessionOutcome::kResumed);
+    Session* const busy = begin(60, 3);
+    busy->connection_id = 60;
+    busy->accepted_seq = 2;
+    busy->batches_under_way = 1;
+    table_.leave(busy);
+    EXPECT_EQ(greet(60, 1, 4), SessionOutcome::kResumed) << "its batch is on its way";
+    Session* const lossy = begin(61, 5);
+    lossy->connection_id = 61;
+    lossy->drops = std::make_unique<daemon::SessionDrops>();
+    lossy->drops->queued[0] = lossy->drops->durable[0] = 7;
+    table_.leave(lossy);
+    EXPECT_EQ(greet(61, 1, 6), SessionOutcome::kResumed) << "its drops were counted";
+}
+
 TEST_F(SessionTableTest, KeepsWhoseDropsAreOnTheirWay) {
     Session* const session = begin(1, 0);
     session->drops = std::make_unique<daemon::SessionDrops>();
