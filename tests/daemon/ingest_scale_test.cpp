@@ -144,15 +144,15 @@ protected:
         events.insert(events.begin(), bytes, bytes + sizeof batch);
         return events;
     }
-    /// Events of which every other one is refused.
-    static std::vector<std::byte> half_refused(std::uint64_t session, std::uint64_t first_seq,
+    /// Events that are refused for two reasons in turn: each is remembered by itself.
+    static std::vector<std::byte> refused_frame(std::uint64_t session, std::uint64_t first_seq,
                                                std::uint32_t count) {
         auto events = make_events(session, first_seq, count);
         std::uint32_t index = 0;
         for (std::size_t offset = 0; offset < events.size(); ++index) {
             std::uint32_t size_bytes = 0;
             std::memcpy(&size_bytes, events.data() + offset, sizeof size_bytes);
-            events[offset + 7] = std::byte{static_cast<std::uint8_t>(index % 2)};
+            events[offset + (index % 2 == 0 ? 7 : 29)] = std::byte{3};
             offset += size_bytes;
         }
         return batch_frame(first_seq, count, std::move(events));
@@ -216,12 +216,12 @@ TEST_F(MisbehaviourTest, EightGoodClientsAmongThousandsOfBadOnes) {
             clients.push_back(come(session));
             std::uint64_t frame = 0;
             while (frame < 3 * 4 &&
-                   shout(clients.back(), half_refused(session, 1 + frame * events, events))) {
+                   shout(clients.back(), refused_frame(session, 1 + frame * events, events))) {
                 ++frame;
             }
         }
     };
-    flood(deaf, 10'000, kDeaf, 400);
+    flood(deaf, 10'000, kDeaf, 600);
     flood(greedy, 20'000, kGreedy, 20);
     expect_all_closed(silent);
     expect_all_closed(garbage);
