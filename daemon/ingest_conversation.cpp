@@ -102,7 +102,8 @@ IngestConversation::Next IngestConversation::take_batch(std::span<std::byte> fra
     }
     std::memcpy(&batch, frame.data(), sizeof batch);
     const std::span<std::byte> events = frame.subspan(sizeof batch);
-    if (batch.count > kBatchEventsMax || batch.reserved != 0 ||
+    // Numbers begin at 1, those of a frame that only tells drops too: the spool takes no other.
+    if (batch.first_seq == 0 || batch.count > kBatchEventsMax || batch.reserved != 0 ||
         batch.checksum != hash64(events.data(), events.size(), batch.first_seq) ||
         (batch.count == 0 && !events.empty())) {
         return Next::kClose;

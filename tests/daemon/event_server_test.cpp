@@ -123,6 +123,21 @@ TEST_F(EventServerTest, CountsDropsOnce) {
     EXPECT_EQ(count(Counter::client_dropped_conversion), 2U);
 }
 
+TEST_F(EventServerTest, ClosesAFrameBeforeTheFirstNumber) {
+    start();
+    for (const std::uint32_t events : {0U, 1U}) {
+        EventClient client = connect();
+        ASSERT_TRUE(client.greet(1 + events, 1));
+        BatchFrame batch{};
+        batch.count = events;
+        batch.dropped[0][0] = 5;
+        ASSERT_TRUE(client.send_batch(batch, make_events(1, 1, events)));
+        EXPECT_TRUE(client.is_closed_by_server());
+    }
+    EXPECT_EQ(count(Counter::disconnects_protocol), 2U);
+    expect_service(9);
+}
+
 TEST_F(EventServerTest, BelievesNoImpossibleDrops) {
     start();
     EventClient client = connect();
