@@ -4,14 +4,16 @@
 #   run_fuzz RUNS SECONDS   each target for RUNS executions, or SECONDS if those end first; two targets
 #                           at a time, the slow ones beside the quick ones
 
-fuzz_pairs=("snapshot row" "spool regex" "frame")
+fuzz_pairs=("snapshot row" "spool regex" "frame answers" "conversation")
 
 # What was found once, then the seeds and what later inputs grew from them, then new inputs.
 fuzz_one() {  # TARGET RUNS SECONDS
     local target=$1 runs=$2 seconds=$3 begun=$SECONDS
     local program="build/fuzz/tests/fuzz/fuzz_$target" log="build/fuzz/$target.log"
     local known=() dictionary=() size_max=4096
-    [ "$target" = regex ] && size_max=256  # a long pattern takes a second, a short one finds as much
+    case "$target" in
+        regex | answers | conversation) size_max=256 ;;  # long ones take long and find no more
+    esac
     if [ -d "tests/fuzz/regressions/$target" ]; then
         known=("tests/fuzz/regressions/$target"/*)
     fi
