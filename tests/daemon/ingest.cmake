@@ -1,6 +1,7 @@
 # The way in: the spool and the event server.
 #   burgee_ingest_host        the event server in a process of its own
 #   daemon_ingest_scale_test  thousands of clients of it
+#   daemon_ingest_storable_test  what passes the door, into a real PostgreSQL
 burgee_test(daemon_ingest_test THREADED LABELS unit
     SOURCES event_check_test.cpp event_client.cpp event_server_test.cpp exposure_memory_test.cpp
         exposure_server_test.cpp ingest_accounts_test.cpp ingest_fairness_test.cpp
@@ -20,3 +21,8 @@ burgee_test(daemon_ingest_scale_test THREADED SERIAL LABELS unit
 add_dependencies(daemon_ingest_scale_test burgee_ingest_host)
 target_compile_definitions(daemon_ingest_scale_test PRIVATE
     BURGEE_INGEST_HOST="$<TARGET_FILE:burgee_ingest_host>")
+
+burgee_test(daemon_ingest_storable_test LABELS postgres
+    SOURCES ingest_storable_test.cpp
+    LIBRARIES burgee::event_server burgee::uploader burgee::client burgee::test_support
+        PkgConfig::PQXX)
