@@ -10,18 +10,15 @@
 #include <burgee/checksum.hpp>
 
 #include <array>
-#include <cerrno>
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "daemon/ingest_conversation.hpp"
+#include "tests/fuzz/failing_store.hpp"
 #include "tests/fuzz/input_reader.hpp"
-#include "tests/fuzz/memory_disk.hpp"
 
 namespace burgee::fuzz {
 namespace {
@@ -39,98 +36,6 @@ constexpr std::uint8_t kSessions = 4;
 constexpr std::int64_t kNow = 1'700'000'000'000;
 /// A fresh spool after so many inputs, whose sessions it remembers.
 constexpr int kInputsOfASpool = 500;
-
-/// A memory disk of which every sync fails while it is told to.
-class FailingFile final : public daemon::SpoolFile {
-public:
-    FailingFile(std::unique_ptr<daemon::SpoolFile> file, const std::atomic<bool>& fails)
-        : file_(std::move(file)), fails_(fails) {}
-    int read(std::span<std::byte> target, std::uint64_t offset,
-             std::size_t* read_bytes) const override {
-        return file_->read(target, offset, read_bytes);
-    }
-    int write(std::span<const std::byte> source, std::uint64_t offset) override {
-        return file_->write(source, offset);
-    }
-    int sync() override { return fails_ ? EIO : file_->sync(); }
-    int allocate(std::uint64_t size_bytes) override { return file_->allocate(size_bytes); }
-    std::uint64_t size_bytes() const override { return file_->size_bytes(); }
-
-private:
-    std::unique_ptr<daemon::SpoolFile> file_;
-    const std::atomic<bool>& fails_;
-};
-
-class FailingDisk final : public daemon::SpoolDisk {
-public:
-    FailingDisk(MemoryFiles& files, const std::atomic<bool>& fails) : disk_(files), fails_(fails) {}
-    std::string name() const override { return disk_.name(); }
-    int lock() override { return 0; }
-    int list(std::vector<std::string>* names) const override { return disk_.list(names); }
-    int open(const std::string& name, bool create,
-             std::unique_ptr<daemon::SpoolFile>* file) override {
-        const int error = disk_.open(name, create, file);
-        if (error == 0) {
-            *file = std::make_unique<FailingFile>(std::move(*file), fails_);
-        }
-        return error;
-    }
-    int rename(const std::string& from, const std::string& to) override {
-        return disk_.rename(from, to);
-    }
-    int remove(const std::string& name) override { return disk_.remove(name); }
-    int sync_names() override { return 0; }
-
-private:
-    MemoryDisk disk_;
-    const std::atomic<bool>& fails_;
-};
-
-/// The spool and its queue, which many inputs use one after the other.
-class Store {
-public:
-    Store() {
-        daemon::SpoolOptions options;
-        options.segment_size_bytes = 1U << 20U;
-        options.replay_window_bytes = 0;
-        auto opened = daemon::Spool::open(std::make_unique<FailingDisk>(files_, fails), options);
-        require(opened.has_value(), "an empty disk can be opened");
-        spool = std::move(*opened);
-        daemon::IngestLimits limits;
-        limits.watermark_after = std::chrono::hours(1);
-        queue = std::make_unique<daemon::IngestQueue>(
-            *spool, limits, [this](IngestReport report) { receive(std::move(report)); });
-    }
-
-    /// Waits until the queue has said what became of `batches` batches.
-    std::vector<IngestReport> take_reports(std::size_t batches) {
-        std::unique_lock lock(mutex_);
-        came_.wait(lock, [&] { return batches_reported_ >= batches; });
-        batches_reported_ = 0;
-        return std::exchange(reports_, {});
-    }
-
-private:
-    // What the queue's thread uses outlives the queue.
-    MemoryFiles files_;
-    std::mutex mutex_;
-    std::condition_variable came_;
-    std::vector<IngestReport> reports_;
-    std::size_t batches_reported_ = 0;
-
-public:
-    std::atomic<bool> fails{false};
-    std::unique_ptr<daemon::Spool> spool;
-    std::unique_ptr<daemon::IngestQueue> queue;
-
-private:
-    void receive(IngestReport report) {
-        const std::lock_guard lock(mutex_);
-        batches_reported_ += report.batches.size();
-        reports_.push_back(std::move(report));
-        came_.notify_one();
-    }
-};
 
 /// What must come true of a session. An id that begins anew, after it expired, is another session.
 struct Expected {
@@ -402,8 +307,7 @@ private:
                     "a session that is resumed knows what its client knows");
             expected.known_seq = std::max(expected.known_seq, connection.hello_next_seq - 1);
             for (const std::uint64_t refused : expected.refused) {
-                require(refused <= expected.known_seq ||
-                            refused > outbox.welcome->last_durable_seq,
+                require(refused <= expected.known_seq || refused > outbox.welcome->last_durable_seq,
                         "WELCOME covers no refusal that its client may not know");
             }
             connection.heard_seq = outbox.welcome->last_durable_seq;
@@ -479,8 +383,8 @@ private:
 }  // namespace
 }  // namespace burgee::fuzz
 
-/// What an input leaves behind for the next one looks like a leak to libFuzzer, which then scans all
-/// memory: ten times the time of an input. Leaks are still looked for at the end.
+/// What an input leaves behind for the next one looks like a leak to libFuzzer, which then scans
+/// all memory: ten times the time of an input. Leaks are still looked for at the end.
 extern "C" int LLVMFuzzerInitialize(int* count, char*** values) {
     static std::string option = "-detect_leaks=0";
     static std::vector<char*> arguments(*values, *values + *count);
