@@ -1,6 +1,7 @@
 #include "daemon/spool/id_change.hpp"
 
 #include <burgee/checksum.hpp>
+#include <cerrno>
 
 #include "daemon/spool/spool_format.hpp"
 
@@ -30,24 +31,33 @@ int write_id_change(SpoolDisk& disk, const SpoolIdChange& change) {
     if (error == 0) {
         error = file->sync();
     }
+    if (error != 0) {
+        (void)disk.remove(kUnfinishedName);  // no file is synced again after a failed sync
+    }
     if (error == 0) {
         error = disk.rename(kUnfinishedName, kName);
     }
     return error == 0 ? disk.sync_names() : error;
 }
 
-std::optional<SpoolIdChange> read_id_change(SpoolDisk& disk) {
+int read_id_change(SpoolDisk& disk, std::optional<SpoolIdChange>* change) {
+    change->reset();
     std::unique_ptr<SpoolFile> file;
+    int error = disk.open(kName, false, &file);
+    if (error == ENOENT) {
+        return 0;
+    }
     IdChangeRecord record{};
     std::size_t read_bytes = 0;
-    const bool is_read =
-        disk.open(kName, false, &file) == 0 &&
-        file->read(std::as_writable_bytes(std::span(&record, 1)), 0, &read_bytes) == 0 &&
-        read_bytes == sizeof record;
-    if (!is_read || record.magic != kIdChangeMagic || record.checksum != checksum_of(record)) {
-        return std::nullopt;
+    if (error == 0) {
+        error = file->read(std::as_writable_bytes(std::span(&record, 1)), 0, &read_bytes);
     }
-    return SpoolIdChange{record.spool_id, record.first_lsn};
+    const bool is_good = error == 0 && read_bytes == sizeof record &&
+                         record.magic == kIdChangeMagic && record.checksum == checksum_of(record);
+    if (is_good) {
+        *change = SpoolIdChange{record.spool_id, record.first_lsn};
+    }
+    return error;
 }
 
 void remove_id_change(SpoolDisk& disk) {

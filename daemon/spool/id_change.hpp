@@ -14,8 +14,9 @@ namespace burgee::daemon {
 /// then the older one, if any, still stands.
 int write_id_change(SpoolDisk& disk, const SpoolIdChange& change);
 
-/// The note, if there is one and it checks.
-std::optional<SpoolIdChange> read_id_change(SpoolDisk& disk);
+/// The note, if there is one and it checks. @return 0, or an errno value: whether there is one is
+/// not known.
+int read_id_change(SpoolDisk& disk, std::optional<SpoolIdChange>* change);
 
 /// Takes the note away. Not made durable: one that comes back names the id the spool has by then.
 void remove_id_change(SpoolDisk& disk);

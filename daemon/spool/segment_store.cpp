@@ -213,6 +213,13 @@ void SegmentStore::extend(const std::vector<SegmentExtent>& extents) {
     in_use_segment_no_ = segments_.back().header.segment_no;
 }
 
+void SegmentStore::note_failed(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    for (Segment& segment : segments_) {
+        segment.has_failed = segment.has_failed || segment.name == name;
+    }
+}
+
 void SegmentStore::discard(const std::string& name) {
     const Change change(*this);
     if (!segments_.empty() && segments_.back().name == name) {
@@ -262,7 +269,7 @@ bool SegmentStore::exceeds_window_bytes(std::size_t segment_count) const {
 int SegmentStore::recycle_oldest() {
     const std::string name = segments_.front().name;
     const std::string spare = next_spare_name();
-    const bool is_wanted = spares_.size() < kSparesMax;
+    const bool is_wanted = spares_.size() < kSparesMax && !segments_.front().has_failed;
     const int error = is_wanted ? disk_->rename(name, spare) : disk_->remove(name);
     if (error == 0) {
         if (is_wanted) {
@@ -348,8 +355,7 @@ void SegmentStore::describe(SpoolStatistics* statistics) const {
     const std::uint64_t waiting = end - std::min(end, std::max(oldest, figures_.released_lsn));
     statistics->oldest_lsn = oldest;
     statistics->released_lsn = figures_.released_lsn;
-    statistics->first_cursor_lsn =
-        figures_.first_cursor_lsn.value_or(statistics->first_cursor_lsn);
+    statistics->first_cursor_lsn = figures_.first_cursor_lsn.value_or(statistics->first_cursor_lsn);
     statistics->events_lost = figures_.lost;
     statistics->events_in_spool = waiting - std::min(waiting, figures_.lost_waiting);
     statistics->segments = figures_.segments;

@@ -33,6 +33,7 @@ struct Segment {
     std::shared_ptr<SpoolFile> file;
     std::uint64_t end_lsn = 0;     ///< one past its last durable event
     std::uint64_t end_offset = 0;  ///< of its durable frames
+    bool has_failed = false;       ///< a write or sync of it did: it is not recycled
     /// When release() first passed it.
     std::optional<std::chrono::steady_clock::time_point> delivered_at = std::nullopt;
 };
@@ -65,6 +66,8 @@ public:
     SpoolResult<Segment> begin(const SegmentPlan& plan);
     /// A group is durable and reached these ends. Until then none of its segments is released.
     void extend(const std::vector<SegmentExtent>& extents);
+    /// A write or sync of this segment failed: once delivered it is removed, not recycled.
+    void note_failed(const std::string& name);
     /// Takes back a segment that begin() made and whose group failed.
     void discard(const std::string& name);
     /// Tries to have a spare in reserve. Call when idle.
@@ -100,7 +103,8 @@ private:
     std::size_t delivered_count() const;
     /// Whether so many delivered segments are more than the bytes of the replay window.
     bool exceeds_window_bytes(std::size_t segment_count) const;
-    /// Turns the oldest segment into a spare, or removes it when there are enough. @return errno.
+    /// Turns the oldest segment into a spare, or removes it when there are enough or its file has
+    /// failed. @return errno.
     int recycle_oldest();
     SpoolResult<void> remove_discarded();
     SpoolResult<Segment> write_opening(const SegmentPlan& plan, const std::string& spare);
@@ -134,7 +138,7 @@ private:
     std::uint64_t next_spare_no_ = 1;
     std::uint64_t released_lsn_ = 1;
     std::optional<std::uint64_t> first_cursor_lsn_;  ///< given to release()
-    std::uint64_t in_use_segment_no_ = 0;  ///< this one and later ones may grow
+    std::uint64_t in_use_segment_no_ = 0;            ///< this one and later ones may grow
 
     /// What describe() needs; mutex_ is held while the disk works.
     struct Figures {

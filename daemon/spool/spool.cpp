@@ -56,7 +56,8 @@ SpoolOptions with_bounds(SpoolOptions options) {
 /// mutex of their own that is taken last, so that statistics() waits for no disk.
 class Spool::State {
 public:
-    State(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& options, RecoveredSpool recovered)
+    State(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& options, RecoveredSpool recovered,
+          std::optional<SpoolIdChange> noted_id_change)
         : quarantined_bytes_(recovered.quarantined_bytes),
           recovered_end_lsn_(recovered.next_lsn),
           recovered_oldest_lsn_(recovered.segments.empty()
@@ -68,6 +69,7 @@ public:
           writer_(store_, options, std::move(recovered.sessions), recovered.spool_id,
                   recovered.next_lsn),
           reader_(store_),
+          noted_id_change_(noted_id_change),
           durable_end_lsn_(recovered.next_lsn) {
         store_.note_known_gaps(recovered.known_gaps);
         for (const GapRecord& gap : recovered.fresh_gaps) {
@@ -131,13 +133,14 @@ public:
             return SpoolError{code, "spool " + disk_.name() +
                                         ": cannot note its new id: " + std::strerror(error)};
         }
+        noted_id_change_ = change;
         return change;
     }
 
     std::optional<SpoolIdChange> pending_id_change() const {
         const std::lock_guard lock(writer_mutex_);
-        const auto change = read_id_change(disk_);
-        return change && change->id != writer_.spool_id() ? change : std::nullopt;
+        const bool is_pending = noted_id_change_ && noted_id_change_->id != writer_.spool_id();
+        return is_pending ? noted_id_change_ : std::nullopt;
     }
 
     SpoolResult<void> adopt_id() {
@@ -175,6 +178,7 @@ public:
     mutable std::mutex writer_mutex_;
 
 private:
+    std::optional<SpoolIdChange> noted_id_change_;  // what the disk says; guarded by writer_mutex_
     std::mutex wait_mutex_;
     std::condition_variable committed_;
     std::uint64_t wakes_ = 0;
@@ -200,7 +204,16 @@ SpoolResult<std::unique_ptr<Spool>> Spool::open(std::unique_ptr<SpoolDisk> disk,
     if (recovered.spool_id == SpoolId{}) {
         recovered.spool_id = new_spool_id();
     }
-    auto state = std::make_unique<State>(std::move(disk), bounded, std::move(recovered));
+    // Once, and no guess: who takes a note that cannot be read for none sends another host's
+    // events.
+    std::optional<SpoolIdChange> noted_id_change;
+    if (const int error = read_id_change(*disk, &noted_id_change)) {
+        return SpoolError{SpoolErrorCode::kIo,
+                          "spool " + disk->name() +
+                              ": cannot read the note of its new id: " + std::strerror(error)};
+    }
+    auto state =
+        std::make_unique<State>(std::move(disk), bounded, std::move(recovered), noted_id_change);
     return std::unique_ptr<Spool>(new Spool(std::move(state)));
 }
 

@@ -7,7 +7,8 @@
 // Invariants:
 //   1. An event has one number, its LSN: 1, 2, 3, ... without holes. It never changes.
 //   2. commit() returns only after the disk has the group; read() shows nothing younger.
-//   3. A recovered segment is never appended to, and no file is synced again after a failed sync.
+//   3. A recovered segment is never appended to, and no file is synced again after a failed sync,
+//      but by recovery, which writes again what such a sync may have left out.
 //   4. What the disk lost is a gap: counted, reported by read(), written down. Never silence.
 //   5. release() gives up only whole segments below the cursor and outside the replay window.
 

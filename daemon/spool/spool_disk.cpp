@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <utility>
 
@@ -33,7 +35,8 @@ private:
 
 class RealFile final : public SpoolFile {
 public:
-    explicit RealFile(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+    RealFile(Descriptor descriptor, std::uint64_t size_bytes)
+        : descriptor_(std::move(descriptor)), size_bytes_(size_bytes) {}
 
     int read(std::span<std::byte> target, std::uint64_t offset,
              std::size_t* read_bytes) const override {
@@ -65,23 +68,34 @@ public:
                 offset += static_cast<std::uint64_t>(part);
             }
         }
+        note_size(offset);
         return 0;
     }
 
     int sync() override { return ::fdatasync(descriptor_.get()) == 0 ? 0 : errno; }
 
     int allocate(std::uint64_t size_bytes) override {
-        return ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size_bytes));
+        const int error = ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size_bytes));
+        if (error == 0) {
+            note_size(size_bytes);
+        }
+        return error;
     }
 
     std::uint64_t size_bytes() const override {
-        struct stat status {};
-        return ::fstat(descriptor_.get(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size)
-                                                        : 0;
+        return size_bytes_.load(std::memory_order_relaxed);
     }
 
 private:
+    void note_size(std::uint64_t end) {
+        // Relaxed: one thread writes a file, and the size orders nothing.
+        size_bytes_.store(std::max(end, size_bytes()), std::memory_order_relaxed);
+    }
+
     Descriptor descriptor_;
+    // Asked for once, when the file is opened: a question later on could fail, and a segment whose
+    // size is unknown must not pass for an empty one. Nobody else changes the file.
+    std::atomic<std::uint64_t> size_bytes_;
 };
 
 class RealDisk final : public SpoolDisk {
@@ -137,10 +151,12 @@ public:
     int open(const std::string& file_name, bool create, std::unique_ptr<SpoolFile>* file) override {
         const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_TRUNC : 0);
         Descriptor descriptor(::openat(directory_.get(), file_name.c_str(), flags, 0600));
-        if (descriptor.get() < 0) {
+        struct stat status {};
+        if (descriptor.get() < 0 || ::fstat(descriptor.get(), &status) != 0) {
             return errno;
         }
-        *file = std::make_unique<RealFile>(std::move(descriptor));
+        *file = std::make_unique<RealFile>(std::move(descriptor),
+                                           static_cast<std::uint64_t>(status.st_size));
         return 0;
     }
 

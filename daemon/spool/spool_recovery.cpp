@@ -14,6 +14,8 @@ namespace {
 /// Damaged bytes kept for a person to look at; beyond either bound they are only counted.
 constexpr std::uint64_t kQuarantineCopyMax = 1ULL << 20;
 constexpr std::uint64_t kQuarantineTotalMax = 64ULL << 20;
+/// What renewing the last group moves at once; chosen by feel.
+constexpr std::size_t kRenewedAtOnce = 256U << 10U;
 /// Damage of a file that is kept whole.
 constexpr std::size_t kNoSegment = static_cast<std::size_t>(-1);
 
@@ -110,7 +112,14 @@ private:
     }
 
     void take_segment(Found& found, std::optional<std::uint64_t> successor) {
-        const auto visit = [this](const FrameView& frame) {
+        last_group_offset_ = kSegmentHeaderSize;
+        std::optional<std::uint64_t> durable_lsn;
+        const auto visit = [this, &durable_lsn](const FrameView& frame) {
+            // The frames of one group say the same; what stands before them was synced.
+            if (durable_lsn != frame.header.durable_lsn) {
+                durable_lsn = frame.header.durable_lsn;
+                last_group_offset_ = frame.offset;
+            }
             result_.sessions.note_frame(frame.type(), frame.payload);
             if (frame.type() == SpoolFrameType::kGap) {
                 take_gap_records(frame.payload);
@@ -202,7 +211,10 @@ private:
     /// After a kill, the last frames may be in the page cache alone; from now on they count as
     /// durable, so they must be.
     SpoolResult<void> sync_newest() {
-        int error = result_.segments.empty() ? 0 : result_.segments.back().file->sync();
+        int error = result_.segments.empty() ? 0 : renew_last_group(result_.segments.back());
+        if (error == 0 && !result_.segments.empty()) {
+            error = result_.segments.back().file->sync();
+        }
         if (error == 0) {
             error = disk_.sync_names();
         }
@@ -214,8 +226,29 @@ private:
         return {};
     }
 
+    /// A sync of the last group may have failed already, told to the process before us or to an
+    /// attempt before this one: then the kernel takes its pages for clean, and a sync alone would
+    /// succeed and do nothing. Written again, they are written.
+    int renew_last_group(const Segment& segment) const {
+        std::vector<std::byte> bytes(kRenewedAtOnce);
+        int error = 0;
+        for (std::uint64_t offset = last_group_offset_;
+             error == 0 && offset < segment.end_offset;) {
+            const std::uint64_t left = segment.end_offset - offset;
+            const auto part = std::span(bytes).first(std::min<std::uint64_t>(left, bytes.size()));
+            std::size_t read_bytes = 0;
+            error = segment.file->read(part, offset, &read_bytes);
+            if (error == 0) {
+                error = segment.file->write(part.first(read_bytes), offset);
+            }
+            offset += part.size();
+        }
+        return error;
+    }
+
     SpoolDisk& disk_;
     const SpoolOptions& options_;
+    std::uint64_t last_group_offset_ = kSegmentHeaderSize;  ///< in the segment taken last
     RecoveredSpool result_;
     std::map<std::uint64_t, Found> found_;
     std::vector<std::string> spare_names_;

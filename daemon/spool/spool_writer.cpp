@@ -151,6 +151,7 @@ SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
 
 SpoolResult<void> SpoolWriter::give_up_segment(Progress* progress, int error) {
     sync_failures_.fetch_add(1, std::memory_order_relaxed);  // as in describe()
+    store_.note_failed(active_->name);
     // Everything of this group goes into fresh segments: the kernel may have thrown the pages of
     // the failed one away and would call a second sync of it a success.
     discard_begun(progress);

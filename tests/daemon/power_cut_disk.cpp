@@ -40,6 +40,10 @@ public:
         }
         if (const int error = disk_.next_call_error(true)) {
             disk_.has_failed_sync_[file_.get()] = true;
+            // As Linux does: said once, and the pages pass for clean from now on, wherever each of
+            // them is. Some got there, the cut decides which.
+            file_->abandoned.insert(file_->dirty.begin(), file_->dirty.end());
+            file_->dirty.clear();
             return error;
         }
         ++disk_.syncs_;
@@ -154,6 +158,8 @@ void PowerCutDisk::cut(std::uint64_t block_size) {
         name_history_.clear();
     }
     for (auto& [name, file] : names_) {
+        file->dirty.insert(file->abandoned.begin(), file->abandoned.end());
+        file->abandoned.clear();
         for (const auto& [begin, end] : file->dirty) {
             for (std::uint64_t block = begin / block_size * block_size; block < end;
                  block += block_size) {

@@ -19,7 +19,8 @@ namespace burgee::test {
 struct DiskFile {
     std::vector<std::byte> durable;
     std::vector<std::byte> cached;
-    std::map<std::uint64_t, std::uint64_t> dirty;  ///< begin -> end of unsynced writes
+    std::map<std::uint64_t, std::uint64_t> dirty;      ///< begin -> end of unsynced writes
+    std::map<std::uint64_t, std::uint64_t> abandoned;  ///< of those that a failed sync left out
 };
 
 /// The disk itself; it outlives the spools that are opened on it.

@@ -38,7 +38,8 @@ EventLoad::EventLoad(const std::string& directory, Options options)
     : options_(options), client_(ClientOptions{directory}) {
     // A lookup before the host's first snapshot ever is the caller's default, not a failure.
     client_.wait_for_generation(1, std::chrono::seconds(30));
-    for (int producer = 1; producer <= options_.producer_count; ++producer) {
+    const int end = options_.first_producer + options_.producer_count;
+    for (int producer = options_.first_producer; producer < end; ++producer) {
         threads_.emplace_back([this, producer] { produce(producer); });
     }
     if (options_.has_checker) {
@@ -69,7 +70,8 @@ void EventLoad::produce(int producer) {
             }
             const double value =
                 static_cast<double>(producer) * kProducerStride + static_cast<double>(number);
-            client_.track(answer, "load_metric", value, user);
+            ++calls_;
+            taken_ += client_.track(answer, "load_metric", value, user) ? 1 : 0;
         }
         std::this_thread::sleep_for(std::chrono::microseconds(options_.pause_us));
     }

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/fault/accounting.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 namespace burgee::test {
@@ -33,6 +34,7 @@ class EventLoad {
 public:
     struct Options {
         int producer_count = 2;
+        int first_producer = 1;         ///< loads on one database need values of their own
         int burst_events = 25;          ///< then a pause, so that PostgreSQL keeps up
         std::int64_t pause_us = 5'000;
         bool has_checker = true;        ///< a thread that asks the pair all the time
@@ -49,6 +51,7 @@ public:
     std::uint64_t torn_snapshots() const { return torn_snapshots_; }
     std::uint64_t backward_steps() const { return backward_steps_; }
     std::uint64_t checks() const { return checks_; }
+    OfferedEvents offered() const { return {calls_, taken_}; }
     std::uint64_t in_flight() const { return client_.counters().in_flight; }
 
 private:
@@ -62,6 +65,8 @@ private:
     std::atomic<std::uint64_t> torn_snapshots_{0};
     std::atomic<std::uint64_t> backward_steps_{0};
     std::atomic<std::uint64_t> checks_{0};
+    std::atomic<std::uint64_t> calls_{0};
+    std::atomic<std::uint64_t> taken_{0};
     std::vector<std::thread> threads_;
 };
 

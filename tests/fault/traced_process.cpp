@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,7 +38,10 @@ constexpr int kSyscallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD marks the
 }  // namespace
 
 TracedProcess::TracedProcess(TracedOptions options)
-    : options_(std::move(options)), tracer_([this] { trace(); }) {
+    : options_(std::move(options)),
+      kill_at_(options_.plan.kill_at == 0 ? UINT64_MAX : options_.plan.kill_at),
+      has_begun_(options_.plan.begin_at_path.empty()),
+      tracer_([this] { trace(); }) {
     is_started_.wait(false);
     if (pid_ < 0) {
         tracer_.join();
@@ -108,8 +112,13 @@ bool TracedProcess::handle_stop(pid_t thread, int status) {
     int pass_on = 0;
     const int signal = WSTOPSIG(status);
     if (signal == kSyscallStop) {
-        const std::uint64_t seen = stops_.fetch_add(1, std::memory_order_relaxed) + 1;
+        const bool counts = !wants_calls() || take_call(thread);
+        const std::uint64_t seen =
+            stops_.fetch_add(counts ? 1 : 0, std::memory_order_relaxed) + (counts ? 1 : 0);
         if (seen >= kill_at_.load(std::memory_order_relaxed)) {
+            if (killed_at_ < 0 && wants_calls()) {
+                killed_at_ = current_[thread];
+            }
             ::kill(pid_, SIGKILL);
         }
     } else if (signal != SIGSTOP && signal != SIGTRAP) {
@@ -117,6 +126,40 @@ bool TracedProcess::handle_stop(pid_t thread, int status) {
     }
     ::ptrace(PTRACE_SYSCALL, thread, nullptr, static_cast<long>(pass_on));
     return true;
+}
+
+bool TracedProcess::take_call(pid_t thread) {
+    const SyscallStop stop = read_syscall_stop(thread);
+    if (!stop.is_entry) {
+        const auto injected = injected_.find(thread);
+        const std::int64_t result = injected == injected_.end() ? stop.result : injected->second;
+        if (injected != injected_.end()) {
+            set_result(thread, result);
+            injected_.erase(injected);
+        }
+        syncs_.leave(thread, result);
+        return has_begun_;
+    }
+    current_[thread] = stop.number;
+    has_begun_ = has_begun_ || (stop.number == SYS_openat &&
+                                read_text(thread, stop.arguments[1]) == options_.plan.begin_at_path);
+    if (has_begun_) {
+        ++calls_[stop.number];
+        syncs_.enter(thread, stop);
+        fail_if_planned(thread, stop.number);
+    }
+    return has_begun_;
+}
+
+void TracedProcess::fail_if_planned(pid_t thread, long number) {
+    const TracePlan& plan = options_.plan;
+    const bool may_fail = plan.fail_every != 0 && is_failing_.load(std::memory_order_relaxed) &&
+                          plan.failing.count(number) != 0;
+    if (may_fail && ++failing_seen_ % plan.fail_every == 0) {
+        skip_call(thread);
+        injected_[thread] = -plan.error;
+        failed_calls_.fetch_add(1, std::memory_order_relaxed);
+    }
 }
 
 }  // namespace burgee::test
