@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <stdexcept>
@@ -19,6 +20,17 @@ namespace {
 constexpr std::uint64_t kClientBytesMax = 300'000;
 constexpr std::uint64_t kServerBytesMax = 3'000;
 constexpr std::uint64_t kCommitsMax = 4;
+
+// A COMMIT as libpq sends it, a simple query, and what the server says when it is done.
+constexpr std::string_view kCommitMessage(
+    "Q\0\0\0\x0B"
+    "COMMIT\0",
+    12);
+constexpr std::string_view kCommitDone(
+    "C\0\0\0\x0B"
+    "COMMIT\0",
+    12);
+constexpr int kAnswerPatienceMs = 10'000;  // a bound against hanging; it takes milliseconds
 
 sockaddr_un address_of(const std::string& path) {
     sockaddr_un address{};
@@ -43,12 +55,13 @@ bool send_all(int socket, std::string_view bytes) {
 
 }  // namespace
 
-/// Where one connection will be cut; 0: not there.
-struct ChaosProxy::Plan {
-    std::uint64_t client_bytes = 0;  ///< left to pass on from the client
-    std::uint64_t server_bytes = 0;  ///< left to pass on from the server
-    std::uint64_t commits = 0;       ///< left until the answer to one is swallowed
-    bool is_answer_swallowed = false;
+/// One connection, and where it will be cut.
+struct ChaosProxy::Link {
+    int client = -1;
+    int server = -1;
+    Plan plan;
+    bool is_commit_sent = false;   ///< by the client; the server may not have all of it
+    bool is_commit_whole = false;  ///< the server has all of it, and has not answered yet
 };
 
 ChaosProxy::ChaosProxy(std::string server_socket, unsigned seed)
@@ -86,6 +99,10 @@ ChaosProxy::Plan ChaosProxy::draw_plan() {
             break;
         default:
             plan.commits = 1 + random_() % kCommitsMax;
+            // A third each: within the message, just behind it, before its answer.
+            plan.commit_bytes = random_() % 3 == 0 ? 1 + random_() % (kCommitMessage.size() - 1)
+                                                   : kCommitMessage.size();
+            plan.has_answer = random_() % 2 == 0;
             break;
     }
     return plan;
@@ -106,49 +123,99 @@ void ChaosProxy::accept_loop() {
 }
 
 void ChaosProxy::relay(int client, Plan plan) {
-    const int server = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    Link link{client, ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), plan};
     const sockaddr_un address = address_of(server_socket_);
     bool is_open =
-        ::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        ::connect(link.server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     while (is_open) {
         std::array<pollfd, 3> waits = {
-            {{client, POLLIN, 0}, {server, POLLIN, 0}, {stop_pipe_[0], POLLIN, 0}}};
+            {{client, POLLIN, 0}, {link.server, POLLIN, 0}, {stop_pipe_[0], POLLIN, 0}}};
         ::poll(waits.data(), waits.size(), -1);
-        is_open = waits[2].revents == 0 &&
-                  (waits[0].revents == 0 || pass(client, server, true, plan)) &&
-                  (waits[1].revents == 0 || pass(server, client, false, plan));
+        is_open = waits[2].revents == 0 && (waits[0].revents == 0 || pass_from_client(link)) &&
+                  (waits[1].revents == 0 || pass_from_server(link));
     }
-    ::close(server);
+    ::close(link.server);
     ::close(client);
 }
 
-bool ChaosProxy::pass(int from, int to, bool is_from_client, Plan& plan) {
+bool ChaosProxy::pass_from_client(Link& link) {
     std::array<char, 8'192> buffer;
-    const ssize_t received = ::recv(from, buffer.data(), buffer.size(), 0);
+    const ssize_t received = ::recv(link.client, buffer.data(), buffer.size(), 0);
     if (received <= 0) {
         return false;
     }
-    std::string_view bytes(buffer.data(), static_cast<std::size_t>(received));
-    if (!is_from_client && plan.is_answer_swallowed) {
-        ++swallowed_commits_;
-        ++cuts_;
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(received));
+    const std::size_t commit = bytes.find(kCommitMessage);
+    std::size_t passed = bytes.size();
+    if (link.plan.client_bytes > 0) {
+        passed = std::min<std::size_t>(passed, link.plan.client_bytes - 1);
+        link.plan.client_bytes -= std::min<std::uint64_t>(link.plan.client_bytes - 1, passed);
+    }
+    if (commit != std::string_view::npos) {
+        link.is_commit_sent = true;
+        link.plan.commits -= link.plan.commits > 0 ? 1 : 0;
+        if (link.plan.commit_bytes > 0 && link.plan.commits == 0) {
+            passed = std::min(passed, commit + link.plan.commit_bytes);
+        }
+        link.is_commit_whole = passed >= commit + kCommitMessage.size();
+    }
+    if (!send_all(link.server, bytes.substr(0, passed))) {
         return false;
     }
-    if (is_from_client && plan.commits > 0 && bytes.find("COMMIT") != std::string_view::npos) {
-        plan.commits -= 1;
-        plan.is_answer_swallowed = plan.commits == 0;
-    }
-    std::uint64_t& left = is_from_client ? plan.client_bytes : plan.server_bytes;
-    if (left == 0) {
-        return send_all(to, bytes);
-    }
-    if (bytes.size() >= left) {
-        send_all(to, bytes.substr(0, left - 1));
-        ++cuts_;
+    const bool is_behind_commit = link.is_commit_whole && link.plan.commit_bytes > 0 &&
+                                  link.plan.commits == 0 && !link.plan.has_answer;
+    return passed < bytes.size() || is_behind_commit ? cut(link) : true;
+}
+
+bool ChaosProxy::pass_from_server(Link& link) {
+    std::array<char, 8'192> buffer;
+    const ssize_t received = ::recv(link.server, buffer.data(), buffer.size(), 0);
+    if (received <= 0) {
         return false;
     }
-    left -= bytes.size();
-    return send_all(to, bytes);
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(received));
+    const bool is_done = bytes.find(kCommitDone) != std::string_view::npos;
+    Plan& plan = link.plan;
+    if (link.is_commit_whole && plan.commit_bytes > 0 && plan.commits == 0) {
+        commits_done_ += is_done ? 1 : 0;
+        link.is_commit_whole = !is_done;
+        return cut(link);
+    }
+    const std::size_t passed = plan.server_bytes == 0
+                                   ? bytes.size()
+                                   : std::min<std::size_t>(bytes.size(), plan.server_bytes - 1);
+    if (!send_all(link.client, bytes.substr(0, passed))) {
+        return false;
+    }
+    if (passed < bytes.size()) {
+        commits_done_ += is_done ? 1 : 0;
+        link.is_commit_whole = link.is_commit_whole && !is_done;
+        return cut(link);
+    }
+    plan.server_bytes -= std::min<std::uint64_t>(plan.server_bytes, passed);
+    if (is_done) {
+        link.is_commit_sent = false;
+        link.is_commit_whole = false;
+    }
+    return true;
+}
+
+/// Ends the client's side, and asks the server what became of a COMMIT that it has whole.
+bool ChaosProxy::cut(Link& link) {
+    ::shutdown(link.client, SHUT_RDWR);
+    commits_in_doubt_ += link.is_commit_sent ? 1 : 0;
+    std::array<char, 8'192> buffer;
+    pollfd wait{link.server, POLLIN, 0};
+    while (link.is_commit_whole && ::poll(&wait, 1, kAnswerPatienceMs) > 0) {
+        const ssize_t received = ::recv(link.server, buffer.data(), buffer.size(), 0);
+        const std::string_view bytes(buffer.data(),
+                                     static_cast<std::size_t>(std::max<ssize_t>(received, 0)));
+        const bool is_done = bytes.find(kCommitDone) != std::string_view::npos;
+        commits_done_ += is_done ? 1 : 0;
+        link.is_commit_whole = received > 0 && !is_done;
+    }
+    ++cuts_;
+    return false;
 }
 
 }  // namespace burgee::test

@@ -1,8 +1,8 @@
 #pragma once
 
 // Stands between a client and PostgreSQL's Unix socket and cuts connections at random bytes, in
-// either direction, and between a COMMIT and its answer, which is the moment that tells exactly
-// once from almost.
+// either direction, and around a COMMIT: inside it, behind it, and before its answer, which are the
+// moments that tell exactly once from almost.
 
 #include <atomic>
 #include <cstdint>
@@ -31,14 +31,26 @@ public:
     void set_cutting(bool is_cutting) { is_cutting_ = is_cutting; }
 
     std::uint64_t cuts() const { return cuts_; }
-    std::uint64_t swallowed_commits() const { return swallowed_commits_; }
+    /// Cuts that came when the client had sent a COMMIT and had no answer yet.
+    std::uint64_t commits_in_doubt() const { return commits_in_doubt_; }
+    /// Of them: the server had committed, it says so to the proxy after the cut.
+    std::uint64_t commits_done() const { return commits_done_; }
 
 private:
-    struct Plan;
+    struct Link;
+    struct Plan {
+        std::uint64_t client_bytes = 0;  ///< left to pass on from the client; 0: not cut there
+        std::uint64_t server_bytes = 0;  ///< left to pass on from the server; 0: not cut there
+        std::uint64_t commits = 0;       ///< left until one is cut; 0: none is
+        std::size_t commit_bytes = 0;    ///< of that one that reach the server
+        bool has_answer = false;         ///< and whether the cut waits for its answer
+    };
     Plan draw_plan();
     void accept_loop();
     void relay(int client, Plan plan);
-    bool pass(int from, int to, bool is_from_client, Plan& plan);
+    bool pass_from_client(Link& link);
+    bool pass_from_server(Link& link);
+    bool cut(Link& link);
 
     std::string server_socket_;
     TemporaryDirectory directory_{"chaos"};
@@ -47,7 +59,8 @@ private:
     int stop_pipe_[2] = {-1, -1};
     std::atomic<bool> is_cutting_ = true;
     std::atomic<std::uint64_t> cuts_ = 0;
-    std::atomic<std::uint64_t> swallowed_commits_ = 0;
+    std::atomic<std::uint64_t> commits_in_doubt_ = 0;
+    std::atomic<std::uint64_t> commits_done_ = 0;
     std::list<std::thread> relays_;  // of the accepting thread, and of the destructor after it
     std::thread acceptor_;
 };

@@ -1,6 +1,6 @@
 // Promise: what is in the spool reaches PostgreSQL once, whatever happens on the way, and nothing
-// else needs the database for that. Method: a real spool, a real server, connections cut at random
-// bytes, the server killed, its state set back, the disk "copied"; then SQL counts.
+// else needs the database for that. Method: a real spool, a real server that is killed, its state set
+// back, the disk "copied"; then SQL counts. uploader_cuts_test.cpp cuts connections.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,6 @@
 
 #include "daemon/uploader.hpp"
 #include "sync/experiment_store.hpp"
-#include "tests/daemon/chaos_proxy.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/sync/migrated_cluster.hpp"
 
@@ -143,40 +142,6 @@ protected:
     Counters counters_;
     std::uint64_t staged_ = 0;
 };
-
-TEST_F(UploaderTest, StoresEveryEventOnceThroughCutConnections) {
-    const char* wanted_text = std::getenv("BURGEE_FAULT_CUTS_DB");
-    const std::uint64_t wanted =
-        wanted_text == nullptr ? 50 : std::strtoull(wanted_text, nullptr, 10);
-    const unsigned seed = std::random_device{}();
-    std::printf("seed %u\n", seed);
-    ChaosProxy proxy(cluster_.socket_path(), seed);
-    Uploader uploader(*spool_, counters_,
-                      options("host=" + proxy.directory() + " user=postgres dbname=postgres"));
-    const auto deadline = std::chrono::steady_clock::now() + seconds(60 + wanted / 4);
-    while (proxy.cuts() < wanted && std::chrono::steady_clock::now() < deadline) {
-        spool_events(200);
-        // New events only when the last were taken or refused: many small batches, not one large.
-        const std::uint64_t cuts = proxy.cuts();
-        eventually([&] {
-            return proxy.cuts() != cuts ||
-                   uploader.status().cursor_lsn == spool_->durable_end_lsn();
-        });
-    }
-    proxy.set_cutting(false);
-    // One last batch: a connection that still has a cut to come meets it here and the next does
-    // not.
-    spool_events(200);
-    expect_uploaded(uploader);
-    std::printf("%lu cuts, %lu of them swallowed the answer to a COMMIT, %lu events\n",
-                proxy.cuts(), proxy.swallowed_commits(), staged_);
-    EXPECT_GE(proxy.cuts(), wanted);
-    EXPECT_GT(proxy.swallowed_commits(), 0U);
-    expect_stored_once(staged_);
-    EXPECT_EQ(counters_.value(Counter::events_delivered), staged_);
-    EXPECT_EQ(counters_.value(Counter::events_lost), 0U);
-    EXPECT_EQ(counters_.value(Counter::events_replayed), 0U);
-}
 
 TEST_F(UploaderTest, WaitsForAServerThatIsDownAndOneThatCrashes) {
     cluster_.stop();

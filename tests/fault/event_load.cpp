@@ -112,16 +112,4 @@ StoredEvents stored_events(PostgresCluster& postgres) {
     return stored;
 }
 
-std::uint64_t count_from_environment(const char* name, std::uint64_t fallback) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? fallback : std::stoull(text);
-}
-
-std::uint64_t seed_of_run() {
-    const std::uint64_t seed =
-        count_from_environment("BURGEE_FAULT_SEED", std::random_device{}());
-    std::cout << "seed " << seed << " (repeat with BURGEE_FAULT_SEED=" << seed << ")\n";
-    return seed;
-}
-
 }  // namespace burgee::test

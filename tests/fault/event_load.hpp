@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/fault/accounting.hpp"
+#include "tests/fault/fault_count.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 namespace burgee::test {
@@ -79,11 +80,5 @@ struct StoredEvents {
     std::uint64_t folded = 0;           ///< sum of n in burgee.unit_metrics
 };
 StoredEvents stored_events(PostgresCluster& postgres);
-
-/// The number in environment variable `name`, or `fallback`: how --nightly raises the counts.
-std::uint64_t count_from_environment(const char* name, std::uint64_t fallback);
-
-/// A seed for this run, printed so that a failure can be repeated with BURGEE_FAULT_SEED.
-std::uint64_t seed_of_run();
 
 }  // namespace burgee::test

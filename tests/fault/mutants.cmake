@@ -20,16 +20,17 @@ burgee_mutant(mutant_no_dedup MACRO BURGEE_MUTATE_NO_DEDUP
 burgee_mutant(mutant_no_checksum MACRO BURGEE_MUTATE_NO_CHECKSUM
     MUTATED ${daemon}/spool/segment_reader.cpp
     SOURCES ${tests}/spool_power_cut_test.cpp ${tests}/power_cut_disk.cpp
-    LIBRARIES burgee::spool burgee::client)
+    LIBRARIES burgee::spool burgee::client burgee_fault_accounting)
 burgee_mutant(mutant_no_fdatasync MACRO BURGEE_MUTATE_NO_FDATASYNC
     MUTATED ${daemon}/spool/spool_writer.cpp
     SOURCES ${tests}/spool_power_cut_test.cpp ${tests}/power_cut_disk.cpp
-    LIBRARIES burgee::spool burgee::client)
+    LIBRARIES burgee::spool burgee::client burgee_fault_accounting)
 burgee_mutant(mutant_no_cursor_fence MACRO BURGEE_MUTATE_NO_CURSOR_FENCE
     MUTATED ${PROJECT_SOURCE_DIR}/sync/metric_writer.cpp
         ${PROJECT_SOURCE_DIR}/sync/batch_transaction.cpp
-    SOURCES ${tests}/uploader_test.cpp ${tests}/chaos_proxy.cpp
-    LIBRARIES burgee::uploader burgee::sync burgee::client burgee::test_support PkgConfig::PQXX
+    SOURCES ${tests}/uploader_cuts_test.cpp ${tests}/chaos_proxy.cpp
+    LIBRARIES burgee::uploader burgee::sync burgee::client burgee_fault_accounting burgee::test_support
+        PkgConfig::PQXX
         PkgConfig::PQ simdjson::simdjson)
 
 burgee_test(fault_mutants_test LABELS fault-heavy TIMEOUT 600

@@ -37,7 +37,7 @@ TEST_F(MutantsTest, ASuiteWithoutFdatasyncFails) {
 
 TEST_F(MutantsTest, ASuiteWithoutTheCursorsFenceFails) {
     expect_noticed("mutant_no_cursor_fence",
-                   "UploaderTest.StoresEveryEventOnceThroughCutConnections");
+                   "UploaderCutsTest.StoresEveryEventOnceThroughCutConnections");
 }
 
 }  // namespace
