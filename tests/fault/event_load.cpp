@@ -1,5 +1,7 @@
 #include "tests/fault/event_load.hpp"
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -110,6 +112,20 @@ StoredEvents stored_events(PostgresCluster& postgres) {
     stored.dead_letters = number("SELECT count(*) FROM burgee.dead_letter");
     stored.folded = number("SELECT coalesce(sum(n), 0)::bigint FROM burgee.unit_metrics");
     return stored;
+}
+
+void expect_stored_once(PostgresCluster& postgres, std::uint64_t events) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    StoredEvents stored = stored_events(postgres);
+    while (stored.rows < events && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));  // between two looks
+        stored = stored_events(postgres);
+    }
+    EXPECT_EQ(stored.rows, events);
+    EXPECT_EQ(stored.distinct_values, stored.rows) << "an event was stored twice";
+    EXPECT_EQ(stored.distinct_lsns, stored.rows);
+    EXPECT_EQ(stored.dead_letters, 0U);
+    EXPECT_EQ(stored.folded, stored.rows);
 }
 
 }  // namespace burgee::test

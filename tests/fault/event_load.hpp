@@ -81,4 +81,7 @@ struct StoredEvents {
 };
 StoredEvents stored_events(PostgresCluster& postgres);
 
+/// Waits until `events` are there, and expects each once, raw and in the unit state, and no other.
+void expect_stored_once(PostgresCluster& postgres, std::uint64_t events);
+
 }  // namespace burgee::test
