@@ -1,5 +1,6 @@
 #include "tests/fault/syscall_stop.hpp"
 
+#include <fcntl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -123,13 +124,17 @@ void SyncWatch::enter(pid_t thread, const SyscallStop& stop) {
     if (!is_sync && (stop.number != SYS_pwrite64 || failed_.empty())) {
         return;
     }
-    struct stat facts {};
+    struct statx facts {};
     const std::string path = "/proc/" + std::to_string(thread) + "/fd/" +
                              std::to_string(static_cast<int>(stop.arguments[0]));
-    if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    if (::statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS | STATX_BTIME, &facts) != 0 ||
+        !S_ISREG(facts.stx_mode)) {
         return;
     }
-    const FileIdentity file{facts.st_dev, facts.st_ino};
+    const FileIdentity file{std::uint64_t{facts.stx_dev_major} << 32U | facts.stx_dev_minor,
+                            facts.stx_ino,
+                            static_cast<std::uint64_t>(facts.stx_btime.tv_sec) * 1'000'000'000 +
+                                facts.stx_btime.tv_nsec};
     const auto failed = failed_.find(file);
     if (!is_sync) {
         if (failed != failed_.end()) {

@@ -53,7 +53,8 @@ public:
     std::uint64_t blind_syncs() const { return blind_syncs_; }
 
 private:
-    using FileIdentity = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
+    // Device, inode, and the time of birth in ns: a new file may have the inode of a deleted one.
+    using FileIdentity = std::array<std::uint64_t, 3>;
 
     std::map<pid_t, FileIdentity> under_way_;
     std::map<FileIdentity, bool> failed_;  ///< and whether they were written since
