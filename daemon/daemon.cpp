@@ -332,6 +332,9 @@ DaemonStatus Daemon::Parts::status() const {
 }
 
 void Daemon::Parts::report() {
+    if (uploader) {
+        uploader->break_stuck_turn();
+    }
     const DaemonStatus now = status();
     counters.add(Counter::polls, now.flags.polls - counted.polls);
     counters.add(Counter::poll_failures, now.flags.poll_failures - counted.poll_failures);

@@ -85,8 +85,24 @@ UploaderStatus Uploader::status() const {
     return status;
 }
 
+void Uploader::break_stuck_turn() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (Clock::now() - turn_began_ < options_.turn_patience) {
+            return;
+        }
+        turn_began_ = Clock::now();
+    }
+    spdlog::error("upload: stuck, breaking the connection");
+    writer_.interrupt();
+}
+
 void Uploader::run() {
     while (!is_stopping()) {
+        {
+            const std::lock_guard lock(mutex_);
+            turn_began_ = Clock::now();
+        }
         if (!is_cursor_open_ && !open_cursor()) {
             continue;
         }

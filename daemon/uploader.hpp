@@ -42,6 +42,9 @@ struct UploaderOptions {
     std::chrono::milliseconds retry_min{100};
     std::chrono::milliseconds retry_max{30'000};  ///< also the wait after a configuration error
     std::chrono::milliseconds heartbeat_interval{10'000};
+    /// A turn of the thread that takes longer hangs: libpq waits for ever after it had no memory for
+    /// an answer. Longer than any transaction and any pause. Chosen by feel.
+    std::chrono::milliseconds turn_patience{600'000};
     int partition_days_ahead = 2;
     /// Called from the uploader's thread; may be empty.
     std::function<SnapshotPosition()> snapshot_position;
@@ -70,6 +73,10 @@ public:
 
     /// Thread safety: any thread.
     UploaderStatus status() const;
+
+    /// Breaks the connection when the thread has been away for longer than `turn_patience`; what
+    /// hung is tried again. Call it every second or so. Thread safety: any thread.
+    void break_stuck_turn();
 
 private:
     using Clock = std::chrono::steady_clock;
@@ -115,6 +122,7 @@ private:
     bool is_stopping_ = false;  // guarded by mutex_, as is all below
     bool is_finished_ = false;
     UploaderStatus status_;
+    Clock::time_point turn_began_ = Clock::now();
 
     std::thread thread_;  // the last member: it uses all of the above
 };

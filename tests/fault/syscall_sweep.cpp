@@ -31,7 +31,10 @@ public:
     int fd() const { return fd_; }
     std::string text() const {
         std::array<char, 4'096> bytes{};
-        const ssize_t size = ::pread(fd_, bytes.data(), bytes.size(), 0);
+        // The end: what was said last says why.
+        const off_t end = ::lseek(fd_, 0, SEEK_END);
+        const off_t begin = std::max<off_t>(0, end - static_cast<off_t>(bytes.size()));
+        const ssize_t size = ::pread(fd_, bytes.data(), bytes.size(), begin);
         return std::string(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     }
 
@@ -140,6 +143,25 @@ SweepRun run_traced(const std::function<void()>& body, const SweepAction& action
     const ErrorFile error_file;
     const pid_t child = start(body, error_file.fd());
     Tracer(child, action, &run).follow();
+    run.error_output = error_file.text();
+    return run;
+}
+
+ForkedRun run_forked(const std::function<void()>& body) {
+    const ErrorFile error_file;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::dup2(error_file.fd(), STDERR_FILENO);
+        ::dup2(error_file.fd(), STDOUT_FILENO);  // and what it logs
+        run_alone(body);
+        ::_exit(0);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    ForkedRun run;
+    run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    run.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     run.error_output = error_file.text();
     return run;
 }

@@ -44,6 +44,14 @@ struct SweepRun {
 /// Runs `body` in a child; it ends with exit code 0 when `body` returns.
 SweepRun run_traced(const std::function<void()>& body, const SweepAction& action = {});
 
+/// The same without ptrace, for what needs threads.
+struct ForkedRun {
+    int exit_code = -1;  ///< -1 when a signal ended it
+    int signal = 0;
+    std::string error_output;
+};
+ForkedRun run_forked(const std::function<void()>& body);
+
 /// How often each call was made.
 std::map<long, std::uint64_t> count_calls(const std::vector<long>& calls);
 
