@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "daemon/spool/mutations.hpp"
 #include "shm/assertion.hpp"
 
 namespace burgee::daemon {
@@ -162,7 +163,7 @@ void IngestQueue::store(Entries* pending) {
     while (begin < pending->size()) {
         IngestReport report;
         const std::size_t end = stage_group(*pending, begin, &report);
-        if (const auto committed = spool_.commit(); !committed) {
+        if (const auto committed = spool_.commit(); !committed && !kMutateEarlyAck) {
             report.error = committed.error();
             fail(*pending, end, std::move(report));
             return;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/spool/mutations.hpp"
 #include "shm/assertion.hpp"
 
 namespace burgee::daemon {
@@ -268,7 +269,7 @@ void Uploader::count(const sync::WriteReport& report) {
         counters_.add(Counter::events_replayed, report.delivered + report.dead_lettered);
         return;
     }
-    counters_.add(Counter::events_delivered, report.delivered);
+    counters_.add(Counter::events_delivered, report.delivered + (kMutateMiscount ? 1 : 0));
     counters_.add(Counter::events_dead_lettered, report.dead_lettered);
     const std::uint64_t stored = report.delivered + report.dead_lettered;
     if (report.next_lsn >= cursor_lsn_ + stored) {

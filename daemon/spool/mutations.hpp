@@ -23,4 +23,34 @@ inline constexpr bool kMutateNoFdatasync = true;  ///< acknowledged without a sy
 inline constexpr bool kMutateNoFdatasync = false;
 #endif
 
+#ifdef BURGEE_MUTATE_IGNORE_SYNC
+inline constexpr bool kMutateIgnoreSync = true;  ///< whatever the sync says, it was one
+#else
+inline constexpr bool kMutateIgnoreSync = false;
+#endif
+
+#ifdef BURGEE_MUTATE_TRUST_SYNC
+inline constexpr bool kMutateTrustSync = true;  ///< recovery believes a sync after a failed one
+#else
+inline constexpr bool kMutateTrustSync = false;
+#endif
+
+#ifdef BURGEE_MUTATE_WRONG_LSN
+inline constexpr bool kMutateWrongLsn = true;  ///< recovery goes on one number too far
+#else
+inline constexpr bool kMutateWrongLsn = false;
+#endif
+
+#ifdef BURGEE_MUTATE_EARLY_ACK
+inline constexpr bool kMutateEarlyAck = true;  ///< clients are answered before the commit is known
+#else
+inline constexpr bool kMutateEarlyAck = false;
+#endif
+
+#ifdef BURGEE_MUTATE_MISCOUNT
+inline constexpr bool kMutateMiscount = true;  ///< one event too many is counted as delivered
+#else
+inline constexpr bool kMutateMiscount = false;
+#endif
+
 }  // namespace burgee::daemon

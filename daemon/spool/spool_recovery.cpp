@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "daemon/spool/mutations.hpp"
 #include "daemon/spool/segment_header.hpp"
 #include "daemon/spool/segment_scan.hpp"
 
@@ -135,7 +136,7 @@ private:
         segment.file = std::move(found.file);
         segment.end_lsn = scan.end_lsn;
         segment.end_offset = scan.end_offset;
-        result_.next_lsn = scan.end_lsn;
+        result_.next_lsn = scan.end_lsn + (kMutateWrongLsn ? 1 : 0);
         result_.segments.push_back(std::move(segment));
         for (const DamagedRange& range : scan.damage) {
             damage_.push_back(
@@ -211,7 +212,8 @@ private:
     /// After a kill, the last frames may be in the page cache alone; from now on they count as
     /// durable, so they must be.
     SpoolResult<void> sync_newest() {
-        int error = result_.segments.empty() ? 0 : renew_last_group(result_.segments.back());
+        const bool has_group = !result_.segments.empty() && !kMutateTrustSync;
+        int error = has_group ? renew_last_group(result_.segments.back()) : 0;
         if (error == 0 && !result_.segments.empty()) {
             error = result_.segments.back().file->sync();
         }

@@ -137,6 +137,7 @@ SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
     int error = active_->file->write(bytes, active_->offset);
     if (error == 0 && !kMutateNoFdatasync) {
         error = active_->file->sync();
+        error = kMutateIgnoreSync ? 0 : error;
     }
     if (error == 0) {
         active_->offset += bytes.size();

@@ -199,7 +199,7 @@ protected:
 TEST_F(AllocationUploadTest, AnUploadStoresOnceAtAnyAllocation) {
     Starvation starvation;
     starvation.sweep({[this] { spool_more(); }, [this] { upload(); }, [this] { return judge(); }},
-                     count_from_environment("BURGEE_FAULT_UPLOAD_ALLOCATION_STRIDE", 10));
+                     count_from_environment("BURGEE_FAULT_UPLOAD_ALLOCATION_STRIDE", 25));
     EXPECT_GT(starvation.count(), 20U);
     upload();  // without a fault, in this process: what is left
     expect_stored_once();
