@@ -2,7 +2,7 @@
 #   burgee_ingest_host        the event server in a process of its own
 #   daemon_ingest_scale_test  thousands of clients of it
 #   daemon_ingest_storable_test  what passes the door, into a real PostgreSQL
-burgee_test(daemon_ingest_test THREADED LABELS unit
+burgee_test(daemon_ingest_test THREADED LABELS unit TIMEOUT 900
     SOURCES event_check_test.cpp event_client.cpp event_server_test.cpp exposure_memory_test.cpp
         exposure_server_test.cpp ingest_accounts_test.cpp ingest_fairness_test.cpp
         power_cut_disk.cpp refusal_log_test.cpp refusal_memory_test.cpp segment_reader_test.cpp

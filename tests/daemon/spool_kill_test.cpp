@@ -13,6 +13,8 @@
 
 #include "daemon/spool/spool_check.hpp"
 #include "spool_events.hpp"
+#include "tests/fault/accounting.hpp"
+#include "tests/fault/fault_count.hpp"
 
 namespace burgee::test {
 namespace {
@@ -161,11 +163,10 @@ protected:
 };
 
 TEST_F(SpoolKillTest, LosesNothingAcknowledged) {
-    const std::uint64_t seed = std::random_device{}();
-    std::cout << "seed " << seed << '\n';
-    std::mt19937_64 random(seed);
+    std::mt19937_64 random(seed_of_run());
+    const std::uint64_t rounds = count_from_environment("BURGEE_FAULT_SPOOL_KILLS", 50);
     std::uint64_t acknowledged = 0;
-    for (int round = 0; round < 50; ++round) {
+    for (std::uint64_t round = 0; round < rounds; ++round) {
         const std::uint64_t calls = random() % 120;
         SCOPED_TRACE("round " + std::to_string(round) + ", killed at call " +
                      std::to_string(calls));
@@ -183,7 +184,9 @@ TEST_F(SpoolKillTest, LosesNothingAcknowledged) {
         }
         ASSERT_EQ(oldest + numbers.size(), spool.durable_end_lsn());
         ASSERT_EQ(spool.statistics().events_lost, 0U);
+        ASSERT_EQ(complaint(accounts_of(spool.statistics())), "");
     }
+    std::cout << "ran " << rounds << " kills\n";
     EXPECT_GT(acknowledged, 10'000U) << "the kills left nothing to lose";
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 
@@ -49,8 +50,35 @@ protected:
             "SELECT coalesce(sum(next_lsn - 1), 0)::bigint FROM burgee.spool_cursor"));
     }
 
+    void start_daemon() {
+        if (disk_.is_mounted()) {
+            place_.start();
+            return;
+        }
+        TracePlan plan;
+        plan.failing = {SYS_fallocate};
+        plan.fail_every = 1;
+        plan.error = ENOSPC;
+        traced_ = place_.start_traced(plan);
+        traced_->set_failing(false);
+        ASSERT_TRUE(place_.notify().wait_for("READY=1", seconds(60))) << place_.log();
+    }
+    bool has_daemon() { return traced_ ? traced_->is_running() : place_.has_daemon(); }
+    void stop_daemon() {
+        if (!traced_) {
+            ASSERT_EQ(place_.stop(), 0);
+            return;
+        }
+        ::kill(traced_->pid(), SIGTERM);
+        ASSERT_TRUE(traced_->wait_gone(seconds(60)));
+    }
+
     /// Takes all room there is, to the last block.
     void fill_disk() const {
+        if (traced_) {
+            traced_->set_failing(true);
+            return;
+        }
         const int fd = ::open(ballast().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         for (off_t size = 1 << 20; size > 0;) {
             const off_t end = ::lseek(fd, 0, SEEK_END);
@@ -58,7 +86,13 @@ protected:
         }
         ::close(fd);
     }
-    void free_disk() const { std::filesystem::remove(ballast()); }
+    void free_disk() const {
+        if (traced_) {
+            traced_->set_failing(false);
+            return;
+        }
+        std::filesystem::remove(ballast());
+    }
     std::string ballast() const { return disk_.path() + "/ballast"; }
 
     bool is_refusing() const {
@@ -80,13 +114,13 @@ protected:
     PrivateMount disk_{PrivateMount::Kind::kExt4, 160};
     PostgresCluster postgres_;
     DaemonPlace place_{postgres_.dsn(), place_options()};
+    std::unique_ptr<TracedProcess> traced_;
     std::unique_ptr<EventLoad> load_;
 };
 
 TEST_F(FullDiskTest, FillsAndEmptiesAgainAndAgain) {
-    ASSERT_TRUE(disk_.is_mounted()) << "needs root: nobody else may mount a small file system";
     const std::uint64_t cycles = count_from_environment("BURGEE_FAULT_FULL_DISKS", 10);
-    place_.start();
+    ASSERT_NO_FATAL_FAILURE(start_daemon());
     start_load();
     std::uint64_t refused = 0;
     for (std::uint64_t cycle = 1; cycle <= cycles; ++cycle) {
@@ -97,7 +131,7 @@ TEST_F(FullDiskTest, FillsAndEmptiesAgainAndAgain) {
             << "cycle " << cycle << ": the disk never filled\n"
             << place_.log();
         ++refused;
-        ASSERT_TRUE(place_.has_daemon());
+        ASSERT_TRUE(has_daemon());
         const std::uint64_t before = acknowledged();
         const auto freed_at = std::chrono::steady_clock::now();
         free_disk();
@@ -110,9 +144,10 @@ TEST_F(FullDiskTest, FillsAndEmptiesAgainAndAgain) {
         postgres_.start();
         ASSERT_TRUE(wait_until([&] { return passed() >= before; }, seconds(60))) << place_.log();
     }
-    std::cout << "ran " << refused << " of " << cycles << " full disks on " << disk_.kind() << "\n";
+    std::cout << "ran " << refused << " of " << cycles << " full disks on " << disk_.kind()
+              << (traced_ ? ", by failing fallocate()" : "") << "\n";
     expect_exactly_once();
-    ASSERT_EQ(place_.stop(), 0);
+    ASSERT_NO_FATAL_FAILURE(stop_daemon());
     EXPECT_EQ(complaint(place_.accounts()), "");
     EXPECT_GE(place_.counter("commit_failures"), cycles);
 }
@@ -129,7 +164,7 @@ TEST_F(FullDiskTest, NoSyncThatFailsLosesAnythingOrIsRepeated) {
     EXPECT_TRUE(wait_until([&] { return daemon->failed_calls() >= wanted; }, seconds(300)))
         << daemon->failed_calls() << " of " << wanted << "\n"
         << place_.log();
-    daemon->stop_failing();
+    daemon->set_failing(false);
     const std::uint64_t failed = daemon->failed_calls();
     expect_exactly_once();
     daemon->kill_now();

@@ -51,6 +51,11 @@ protected:
             std::this_thread::sleep_for(seconds(1));  // the pace of the samples, not a wait
             samples.push_back({static_cast<double>(second),
                                static_cast<double>(resident_bytes(place_.daemon().pid()))});
+            if (second % 30 == 0) {
+                std::cout << "second " << second << ": " << samples.back().bytes / kMiB
+                          << " MiB resident, " << load_->client().counters().acknowledged
+                          << " events\n";
+            }
             if (second % 5 == 0) {
                 move_pair(postgres_, ++version_);
             }

@@ -141,8 +141,8 @@ bool TracedProcess::take_call(pid_t thread) {
         return has_begun_;
     }
     current_[thread] = stop.number;
-    has_begun_ = has_begun_ || (stop.number == SYS_openat &&
-                                read_text(thread, stop.arguments[1]) == options_.plan.begin_at_path);
+    has_begun_ = has_begun_ || (stop.number == SYS_openat && read_text(thread, stop.arguments[1]) ==
+                                                                 options_.plan.begin_at_path);
     if (has_begun_) {
         ++calls_[stop.number];
         syncs_.enter(thread, stop);

@@ -28,10 +28,10 @@ struct TracePlan {
     /// Stops are counted, and calls fail, from the first openat() of this path on; empty: from the
     /// start, which for a program is what the dynamic linker does.
     std::string begin_at_path;
-    std::uint64_t kill_at = 0;    ///< number of the stop; 0: at none
-    std::set<long> failing;       ///< numbers of the calls that may fail
+    std::uint64_t kill_at = 0;     ///< number of the stop; 0: at none
+    std::set<long> failing;        ///< numbers of the calls that may fail
     std::uint64_t fail_every = 0;  ///< each so many of them is not done and gives `error`
-    int error = 0;                ///< an errno
+    int error = 0;                 ///< an errno
 };
 
 struct TracedOptions {
@@ -60,8 +60,8 @@ public:
     /// System-call stops seen since counting began.
     std::uint64_t stops() const { return stops_.load(std::memory_order_relaxed); }
 
-    /// No call fails any more.
-    void stop_failing() { is_failing_.store(false, std::memory_order_relaxed); }
+    /// Whether calls fail as planned; they do from the start.
+    void set_failing(bool is_failing) { is_failing_.store(is_failing, std::memory_order_relaxed); }
     /// Calls that were made to fail.
     std::uint64_t failed_calls() const { return failed_calls_.load(std::memory_order_relaxed); }
 
@@ -97,7 +97,7 @@ private:
     // Of the tracer alone, until the program is gone.
     bool has_begun_ = false;
     std::map<long, std::uint64_t> calls_;
-    std::map<pid_t, long> current_;         ///< the call each thread is in
+    std::map<pid_t, long> current_;           ///< the call each thread is in
     std::map<pid_t, std::int64_t> injected_;  ///< results of calls that were skipped
     std::uint64_t failing_seen_ = 0;
     long killed_at_ = -1;
