@@ -67,10 +67,8 @@ TEST_F(ClientKillTest, AcknowledgedEventsSurviveTheirClient) {
         DaemonPlace::accounts_in(read_file(host_.run_directory() + "/status.json"));
     EXPECT_EQ(complaint(accounts), "");
     EXPECT_EQ(complaint(stored_accounts(host_.postgres())), "");
-    std::uint64_t rows = counters.acknowledged;
-    for (const ClientLife& life : lives) {
-        rows += expect_stored_prefix(host_.postgres(), life);
-    }
+    const std::uint64_t rows =
+        counters.acknowledged + expect_stored_prefixes(host_.postgres(), lives);
     EXPECT_EQ(number("SELECT count(*) FROM public.ab_test_metrics"), rows);
     std::cout << "ran " << lives.size() << " of " << kills << " kills of clients, "
               << kills_with_events << " with events in flight; " << rows << " rows\n";

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tests/support/postgres_cluster.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -34,8 +35,9 @@ private:
     TemporaryDirectory pages_;
 };
 
-/// What was acknowledged is stored, what is stored was offered, once, and without a hole.
-/// @return the rows of this client
-std::uint64_t expect_stored_prefix(PostgresCluster& postgres, const ClientLife& life);
+/// Of each life: what was acknowledged is stored, what is stored was offered, once, and without a
+/// hole. @return the rows of all of them
+std::uint64_t expect_stored_prefixes(PostgresCluster& postgres,
+                                     const std::vector<ClientLife>& lives);
 
 }  // namespace burgee::test

@@ -92,9 +92,7 @@ TEST_F(KillTogetherTest, EveryAcknowledgedEventIsStoredOnce) {
         victim->wait_until_delivered();
         victim->stop();
     }
-    for (const ClientLife& life : lives_) {
-        acknowledged += expect_stored_prefix(postgres_, life);
-    }
+    acknowledged += expect_stored_prefixes(postgres_, lives_);
     std::cout << "ran " << killed << " of " << wanted << " kills of " << kDaemons << " daemons, "
               << lives_.size() << " of clients and " << crashes_ << " of PostgreSQL; "
               << acknowledged << " events\n";
