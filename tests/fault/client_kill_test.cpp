@@ -54,13 +54,7 @@ TEST_F(ClientKillTest, AcknowledgedEventsSurviveTheirClient) {
     EXPECT_EQ(bystander.failed_lookups() + bystander.torn_snapshots(), 0U);
 
     // Nothing comes any more: when the spool is empty, all that was taken is stored.
-    EXPECT_TRUE(wait_until(
-        [&] {
-            const Accounts now =
-                DaemonPlace::accounts_in(read_file(host_.run_directory() + "/status.json"));
-            return now.in_spool == 0 && now.accepted >= counters.acknowledged;
-        },
-        seconds(60)))
+    EXPECT_TRUE(wait_until_delivered_in(host_.run_directory(), counters.acknowledged))
         << host_.daemon_log();
     ASSERT_EQ(host_.stop_daemon(), 0);
     const Accounts accounts =

@@ -86,6 +86,23 @@ std::uint64_t DaemonPlace::counter(const std::string& name) const {
     return number_in(read_file(run_directory_ + "/status.json"), "counters", name);
 }
 
+bool wait_until_delivered_in(const std::string& run_directory, std::uint64_t events) {
+    constexpr std::chrono::minutes kPatience{5};
+    auto moved_at = std::chrono::steady_clock::now();
+    std::uint64_t settled = 0;
+    while (std::chrono::steady_clock::now() - moved_at < kPatience) {
+        const Accounts now = DaemonPlace::accounts_in(read_file(run_directory + "/status.json"));
+        if (now.in_spool == 0 && now.recovered + now.accepted >= events) {
+            return true;
+        }
+        const std::uint64_t moved = now.delivered + now.dead_letter + now.accepted;
+        moved_at = moved != settled ? std::chrono::steady_clock::now() : moved_at;
+        settled = moved;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it is written once a second
+    }
+    return false;
+}
+
 StoredAccounts stored_accounts(PostgresCluster& postgres) {
     const auto row = postgres.rows(
         "SELECT (SELECT count(*) FROM public.ab_test_metrics),"

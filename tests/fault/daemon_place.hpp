@@ -60,6 +60,11 @@ private:
     std::unique_ptr<ChildProcess> daemon_;
 };
 
+/// Waits until the status report of burgeed in `run_directory` says that its spool is empty and
+/// that it has had `events` or more, as long as the spool gets shorter at all: a backlog of
+/// millions may take as long as it likes. @return false when nothing moved for five minutes
+bool wait_until_delivered_in(const std::string& run_directory, std::uint64_t events);
+
 /// What the database holds of all spools together.
 StoredAccounts stored_accounts(PostgresCluster& postgres);
 

@@ -117,8 +117,12 @@ void expect_stored_once(PostgresCluster& postgres, std::uint64_t events) {
         return std::stoull(postgres.value(
             "SELECT coalesce(sum(next_lsn - 1), 0)::bigint FROM burgee.spool_cursor"));
     };
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(180);
-    while (passed() < events && std::chrono::steady_clock::now() < deadline) {
+    constexpr std::chrono::minutes kPatience{5};  // without any movement
+    auto moved_at = std::chrono::steady_clock::now();
+    for (std::uint64_t before = 0, now = passed();
+         now < events && std::chrono::steady_clock::now() - moved_at < kPatience; now = passed()) {
+        moved_at = now != before ? std::chrono::steady_clock::now() : moved_at;
+        before = now;
         std::this_thread::sleep_for(std::chrono::milliseconds(10));  // between two looks
     }
     const StoredEvents stored = stored_events(postgres);
