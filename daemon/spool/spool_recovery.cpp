@@ -17,6 +17,7 @@ constexpr std::uint64_t kQuarantineCopyMax = 1ULL << 20;
 constexpr std::uint64_t kQuarantineTotalMax = 64ULL << 20;
 /// What renewing the last group moves at once; chosen by feel.
 constexpr std::size_t kRenewedAtOnce = 256U << 10U;
+constexpr std::size_t kRenewedBlock = 4096;
 /// Damage of a file that is kept whole.
 constexpr std::size_t kNoSegment = static_cast<std::size_t>(-1);
 
@@ -213,7 +214,11 @@ private:
     /// durable, so they must be.
     SpoolResult<void> sync_newest() {
         const bool has_group = !result_.segments.empty() && !kMutateTrustSync;
-        int error = has_group ? renew_last_group(result_.segments.back()) : 0;
+        int error = 0;
+        if (has_group) {
+            const Segment& newest = result_.segments.back();
+            error = renew_group(*newest.file, last_group_offset_, newest.end_offset);
+        }
         if (error == 0 && !result_.segments.empty()) {
             error = result_.segments.back().file->sync();
         }
@@ -231,19 +236,30 @@ private:
     /// A sync of the last group may have failed already, told to the process before us or to an
     /// attempt before this one: then the kernel takes its pages for clean, and a sync alone would
     /// succeed and do nothing. Written again, they are written.
-    int renew_last_group(const Segment& segment) const {
+    static int renew_group(SpoolFile& file, std::uint64_t offset, std::uint64_t end_offset) {
         std::vector<std::byte> bytes(kRenewedAtOnce);
         int error = 0;
-        for (std::uint64_t offset = last_group_offset_;
-             error == 0 && offset < segment.end_offset;) {
-            const std::uint64_t left = segment.end_offset - offset;
-            const auto part = std::span(bytes).first(std::min<std::uint64_t>(left, bytes.size()));
-            std::size_t read_bytes = 0;
-            error = segment.file->read(part, offset, &read_bytes);
-            if (error == 0) {
-                error = segment.file->write(part.first(read_bytes), offset);
-            }
+        while (error == 0 && offset < end_offset) {
+            const auto part =
+                std::span(bytes).first(std::min<std::uint64_t>(end_offset - offset, bytes.size()));
+            error = renew(file, offset, part, kRenewedBlock);
             offset += part.size();
+        }
+        return error;
+    }
+
+    /// What cannot be read is passed over, block by block: it counts for nothing either way.
+    static int renew(SpoolFile& file, std::uint64_t offset, std::span<std::byte> bytes,
+                     std::size_t block_size) {
+        std::size_t read_bytes = 0;
+        if (file.read(bytes, offset, &read_bytes) == 0) {
+            return file.write(bytes.first(read_bytes), offset);
+        }
+        int error = 0;
+        for (std::size_t start = 0; error == 0 && block_size != 0 && start < bytes.size();
+             start += block_size) {
+            const auto block = bytes.subspan(start, std::min(block_size, bytes.size() - start));
+            error = renew(file, offset + start, block, 0);
         }
         return error;
     }

@@ -14,6 +14,10 @@ public:
     int read(std::span<std::byte> target, std::uint64_t offset,
              std::size_t* read_bytes) const override {
         const std::uint64_t size = file_->cached.size();
+        *read_bytes = 0;
+        if (file_->unreadable_at >= offset && file_->unreadable_at - offset < target.size()) {
+            return EIO;
+        }
         *read_bytes = offset >= size ? 0 : std::min<std::uint64_t>(target.size(), size - offset);
         std::copy_n(file_->cached.begin() + static_cast<std::ptrdiff_t>(offset), *read_bytes,
                     target.begin());

@@ -20,6 +20,7 @@ struct DiskFile {
     std::vector<std::byte> durable;
     std::vector<std::byte> cached;
     std::map<std::uint64_t, std::uint64_t> dirty;      ///< begin -> end of unsynced writes
+    std::uint64_t unreadable_at = ~0ULL;               ///< a byte of a block that gives EIO
     std::map<std::uint64_t, std::uint64_t> abandoned;  ///< of those that a failed sync left out
 };
 
