@@ -39,6 +39,19 @@ std::vector<MemorySample> block_medians(const std::vector<MemorySample>& samples
     return blocks;
 }
 
+/// H. Theil (1950), P. K. Sen (1968): Journal of the American Statistical Association 63:1379-1389.
+double median_pair_slope(const std::vector<MemorySample>& blocks) {
+    std::vector<double> slopes;
+    for (std::size_t first = 0; first < blocks.size(); ++first) {
+        for (std::size_t second = first + 1; second < blocks.size(); ++second) {
+            slopes.push_back((blocks[second].bytes - blocks[first].bytes) /
+                             (blocks[second].seconds - blocks[first].seconds));
+        }
+    }
+    std::sort(slopes.begin(), slopes.end());
+    return slopes[slopes.size() / 2];
+}
+
 }  // namespace
 
 std::uint64_t resident_bytes(pid_t process) {
@@ -78,6 +91,7 @@ MemorySlope slope_of_second_half(const std::vector<MemorySample>& samples, doubl
         const double error = block.bytes - mean_y - xy / xx * (block.seconds - mean_x);
         residual += error * error;
     }
+    slope.median_bytes_per_hour = median_pair_slope(blocks) * kSecondsInHour;
     slope.bytes_per_hour = xy / xx * kSecondsInHour;
     slope.error_bytes_per_hour = std::sqrt(residual / (n - 2) / xx) * kSecondsInHour;
     return slope;

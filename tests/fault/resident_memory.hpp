@@ -20,7 +20,8 @@ struct MemorySample {
 
 /// A line's slope, and one standard error of it.
 struct MemorySlope {
-    double bytes_per_hour = 0;
+    double bytes_per_hour = 0;         ///< by least squares
+    double median_bytes_per_hour = 0;  ///< of the slopes between all pairs: a step is no slope
     double error_bytes_per_hour = 0;
     std::size_t blocks = 0;
 };
