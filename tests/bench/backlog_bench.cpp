@@ -139,10 +139,10 @@ void restart_with_full_spool(benchmark::State& state) {
         }
         host.postgres().stop();
         std::uint64_t acknowledged = 0;
+        test::BacklogFiller filler(host.run_directory() + "/events.sock",
+                                   test::load_experiment_id(), kMetadataSize);
         {
             test::MemoryWatch memory(host.daemon().pid());
-            test::BacklogFiller filler(host.run_directory() + "/events.sock",
-                                       test::load_experiment_id(), kMetadataSize);
             const auto begin = Clock::now();
             acknowledged = filler.fill();
             state.counters["fill_s"] = seconds_since(begin);
@@ -161,6 +161,7 @@ void restart_with_full_spool(benchmark::State& state) {
         state.counters["scan_gib_s"] = static_cast<double>(cap_mib()) / 1'024 / warm.ready_s;
         state.SetIterationTime(warm.ready_s);
         test::MemoryWatch memory(host.daemon().pid());
+        acknowledged = filler.durable_count();
         host.postgres().start();
         const Drained drained = drain(host, acknowledged);
         state.counters["drain_rss_mib"] = memory.peak_mib();

@@ -81,6 +81,14 @@ public:
         return durable_;
     }
 
+    /// What is durable by the word of the daemon that runs now. After a restart it may be a little
+    /// more than was acknowledged: a part of the refused group that had found room before the rest.
+    std::uint64_t durable_count() {
+        greet();
+        hang_up();
+        return durable_;
+    }
+
 private:
     std::vector<std::byte> make_frame(std::array<std::uint8_t, 16> experiment_id,
                                       std::size_t metadata_size, std::mt19937_64& random) const {
