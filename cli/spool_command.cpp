@@ -155,6 +155,7 @@ std::string event_json(std::uint64_t lsn, const EventView& event) {
     json.member("experiment_id", id_text(event.header.experiment_id));
     json.member("phase", std::uint64_t{event.header.phase});
     json.member("in_experiment", event.header.in_experiment != 0);
+    json.member("is_automatic", event.header.is_automatic != 0);
     json.member("variant", event.variant).member("metric", event.metric);
     json.member("value", event.header.value);
     append_text(json, "user_id", event.user_id);

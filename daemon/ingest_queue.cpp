@@ -174,6 +174,7 @@ void IngestQueue::store(Entries* pending) {
                       [](Entry& entry) { entry.events = {}; });
         report.commits = 1;
         report_(std::move(report));
+        spool_.prepare_ahead();
         begin = end;
     }
 }

@@ -207,6 +207,10 @@ std::uint64_t Uploader::batch_end() const {
     if (cursor_lsn_ < delivered_end_lsn_) {
         end = std::min(end, delivered_end_lsn_);
     }
+    // A full spool refuses events until its oldest segments may go: no batch reaches past that.
+    if (const auto lsn = spool_.lsn_that_makes_room(); lsn && *lsn > cursor_lsn_) {
+        end = std::min(end, *lsn);
+    }
     return end;
 }
 

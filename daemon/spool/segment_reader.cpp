@@ -17,6 +17,12 @@ constexpr std::size_t kWindowSize = 512U << 10U;
 constexpr std::size_t kBlockSize = 4096;
 static_assert(kWindowSize >= sizeof(SpoolFrameHeader) + kFramePayloadSizeMax);
 
+bool begins_with_magic(const std::byte* bytes) {
+    std::uint32_t magic = 0;
+    std::memcpy(&magic, bytes, sizeof magic);
+    return magic == kSpoolFrameMagic;
+}
+
 }  // namespace
 
 SegmentReader::SegmentReader(const SpoolFile& file, std::uint64_t salt, std::uint64_t end_offset)
@@ -58,9 +64,7 @@ void SegmentReader::fill_window(std::uint64_t offset, std::size_t size_bytes) {
 }
 
 bool SegmentReader::is_header(const std::byte* bytes, SpoolFrameHeader* header) const {
-    std::uint32_t magic = 0;
-    std::memcpy(&magic, bytes, sizeof magic);
-    if (magic != kSpoolFrameMagic) {
+    if (!begins_with_magic(bytes)) {
         return false;
     }
     std::memcpy(header, bytes, sizeof *header);
@@ -103,13 +107,16 @@ std::optional<std::uint64_t> SegmentReader::find_header(std::uint64_t from,
         if (bytes.empty()) {
             return std::nullopt;
         }
-        std::size_t index = 0;
-        for (; index + sizeof(SpoolFrameHeader) <= bytes.size(); index += 8) {
-            if (is_header(bytes.data() + index, header)) {
-                return offset + index;
+        const std::byte* const begin = bytes.data();
+        const std::byte* const last = begin + (bytes.size() - sizeof(SpoolFrameHeader));
+        const std::byte* at = begin;
+        for (; at <= last; at += 8) {
+            // Most of what is looked at are zeros: not worth a call.
+            if (begins_with_magic(at) && is_header(at, header)) {
+                return offset + static_cast<std::uint64_t>(at - begin);
             }
         }
-        offset += index;
+        offset += static_cast<std::uint64_t>(at - begin);
     }
 }
 

@@ -42,25 +42,16 @@ bool is_known_gap(const std::vector<GapRecord>& known_gaps, const GapRecord& gap
 }
 
 SegmentStore::SegmentStore(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& options,
-                           std::deque<Segment> segments, std::vector<std::string> spares)
+                           std::deque<Segment> segments, const std::vector<std::string>& spares)
     : disk_(std::move(disk)),
       options_(options),
       segments_(std::move(segments)),
-      spares_(std::move(spares)) {
+      spares_(*disk_, options.segment_size_bytes, spares) {
     if (!segments_.empty()) {
         next_segment_no_ = segments_.back().header.segment_no + 1;
     }
     in_use_segment_no_ = next_segment_no_;
-    for (const std::string& spare : spares_) {
-        const std::string digits = spare.substr(std::strlen(kSparePrefix));
-        next_spare_no_ =
-            std::max<std::uint64_t>(next_spare_no_, std::strtoull(digits.c_str(), nullptr, 10) + 1);
-    }
     note_figures();
-}
-
-std::string SegmentStore::next_spare_name() {
-    return kSparePrefix + std::to_string(next_spare_no_++);
 }
 
 SpoolResult<void> SegmentStore::remove_discarded() {
@@ -81,49 +72,42 @@ SpoolResult<void> SegmentStore::remove_discarded() {
 
 SpoolResult<std::string> SegmentStore::take_spare(bool is_urgent) {
     const std::size_t reserved = is_urgent ? 0 : 1;
-    if (spares_.size() > reserved) {
-        std::string name = spares_.back();
-        spares_.pop_back();
-        return name;
+    if (spares_.count() <= reserved) {
+        if (const auto added = add_spare(); !added) {
+            return added.error();
+        }
     }
+    return spares_.take();  // the one in reserve, if that is filled: the new one takes its place
+}
+
+SpoolResult<void> SegmentStore::add_spare() {
     auto made = make_spare();
     if (made || !exceeds_window_bytes(delivered_count())) {
         return made;
     }
     // Nothing is refused for the sake of events that are delivered and only young: the time half of
     // the replay window yields.
+    const std::size_t count_before = spares_.count();
     if (const int error = recycle_oldest()) {
         return disk_error(*disk_, "cannot recycle a segment", error);
     }
     if (const int error = disk_->sync_names()) {  // for the reason in remove_discarded()
         return disk_error(*disk_, "cannot sync the directory", error);
     }
-    if (spares_.empty()) {
-        return make_spare();
-    }
-    std::string name = spares_.back();
-    spares_.pop_back();
-    return name;
+    return spares_.count() > count_before ? SpoolResult<void>() : make_spare();
 }
 
-SpoolResult<std::string> SegmentStore::make_spare() {
-    const std::uint64_t files = segments_.size() + spares_.size();
+SpoolResult<void> SegmentStore::make_spare() {
+    const std::uint64_t files = segments_.size() + spares_.count();
     if ((files + 1) * options_.segment_size_bytes > options_.cap_bytes) {
         return SpoolError{SpoolErrorCode::kFull,
                           "spool " + disk_->name() +
                               ": at its cap; events are refused until PostgreSQL takes some"};
     }
-    std::string name = next_spare_name();
-    std::unique_ptr<SpoolFile> file;
-    int error = disk_->open(name, true, &file);
-    if (error == 0) {
-        error = file->allocate(options_.segment_size_bytes);
-    }
-    if (error != 0) {
-        disk_->remove(name);
+    if (const int error = spares_.make()) {
         return disk_error(*disk_, "no room for another segment", error);
     }
-    return name;
+    return {};
 }
 
 SpoolResult<Segment> SegmentStore::write_opening(const SegmentPlan& plan,
@@ -230,11 +214,14 @@ void SegmentStore::discard(const std::string& name) {
 
 void SegmentStore::prepare_reserve() {
     const Change change(*this);
-    if (spares_.empty()) {
-        if (auto spare = take_spare(true)) {
-            spares_.push_back(*spare);
-        }
+    if (spares_.count() == 0) {
+        (void)add_spare();  // for want of room there is none, and begin() will say so
     }
+}
+
+void SegmentStore::fill_ahead(std::uint64_t size_bytes) {
+    const Change change(*this);
+    spares_.fill(size_bytes);
 }
 
 void SegmentStore::note_known_gaps(const std::vector<GapRecord>& gaps) {
@@ -268,12 +255,12 @@ bool SegmentStore::exceeds_window_bytes(std::size_t segment_count) const {
 
 int SegmentStore::recycle_oldest() {
     const std::string name = segments_.front().name;
-    const std::string spare = next_spare_name();
-    const bool is_wanted = spares_.size() < kSparesMax && !segments_.front().has_failed;
+    const std::string spare = spares_.new_name();
+    const bool is_wanted = spares_.count() < kSparesMax && !segments_.front().has_failed;
     const int error = is_wanted ? disk_->rename(name, spare) : disk_->remove(name);
     if (error == 0) {
         if (is_wanted) {
-            spares_.push_back(spare);
+            spares_.add_used(spare);
         }
         segments_.pop_front();
     }
@@ -333,8 +320,27 @@ std::uint64_t SegmentStore::lost_from(std::uint64_t lsn) const {
     return lost;
 }
 
+std::optional<std::uint64_t> SegmentStore::find_lsn_that_makes_room() const {
+    const std::uint64_t files = segments_.size() + spares_.count();
+    const bool has_room = spares_.count() > 1 || exceeds_window_bytes(delivered_count()) ||
+                          (files + 1) * options_.segment_size_bytes <= options_.cap_bytes;
+    // One more delivered than the replay window keeps, and the first of them goes.
+    const std::size_t last = options_.replay_window_bytes / options_.segment_size_bytes;
+    if (has_room || last >= segments_.size() ||
+        segments_[last].header.segment_no >= in_use_segment_no_) {
+        return std::nullopt;
+    }
+    return segments_[last].end_lsn;
+}
+
+std::optional<std::uint64_t> SegmentStore::lsn_that_makes_room() const {
+    const std::lock_guard lock(figures_mutex_);
+    return figures_.lsn_that_makes_room;
+}
+
 void SegmentStore::note_figures() {
     Figures figures;
+    figures.lsn_that_makes_room = find_lsn_that_makes_room();
     figures.released_lsn = released_lsn_;
     figures.first_cursor_lsn = first_cursor_lsn_;
     figures.lost = lost_from(0);
@@ -343,7 +349,7 @@ void SegmentStore::note_figures() {
         figures.lost_waiting = lost_from(std::max(*figures.oldest_lsn, released_lsn_));
     }
     figures.segments = segments_.size();
-    figures.files = segments_.size() + spares_.size();
+    figures.files = segments_.size() + spares_.count();
     const std::lock_guard lock(figures_mutex_);
     figures_ = figures;
 }

@@ -22,6 +22,7 @@
 
 #include "daemon/spool/frame_group.hpp"
 #include "daemon/spool/session_positions.hpp"
+#include "daemon/spool/spare_files.hpp"
 #include "daemon/spool/spool.hpp"
 #include "daemon/spool/spool_format.hpp"
 
@@ -57,7 +58,7 @@ class SegmentStore {
 public:
     /// `segments` in LSN order, all closed; `spares` are files that may be overwritten.
     SegmentStore(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& options,
-                 std::deque<Segment> segments, std::vector<std::string> spares);
+                 std::deque<Segment> segments, const std::vector<std::string>& spares);
 
     // ---- writer ----
 
@@ -72,6 +73,8 @@ public:
     void discard(const std::string& name);
     /// Tries to have a spare in reserve. Call when idle.
     void prepare_reserve();
+    /// Fills `size_bytes` more of the spare that the next segment takes.
+    void fill_ahead(std::uint64_t size_bytes);
     /// Gaps that an earlier recovery wrote down.
     void note_known_gaps(const std::vector<GapRecord>& gaps);
     /// A damaged file whose loss is written down by now: out of the way, but kept.
@@ -93,12 +96,16 @@ public:
     std::vector<GapRecord> unwritten_gaps() const;
     /// The first `count` of them are on disk now.
     void note_written(std::size_t count);
+    /// When begin() would find no room: the cursor from which on release() makes some.
+    std::optional<std::uint64_t> lsn_that_makes_room() const;
     /// Fills in what this class knows, as of the last call that changed it.
     void describe(SpoolStatistics* statistics) const;
 
 private:
     SpoolResult<std::string> take_spare(bool is_urgent);
-    SpoolResult<std::string> make_spare();
+    /// Makes one more spare, or of the oldest segment that only the replay window's time keeps.
+    SpoolResult<void> add_spare();
+    SpoolResult<void> make_spare();
     /// How many segments at the front are delivered and may be recycled at all.
     std::size_t delivered_count() const;
     /// Whether so many delivered segments are more than the bytes of the replay window.
@@ -108,8 +115,8 @@ private:
     int recycle_oldest();
     SpoolResult<void> remove_discarded();
     SpoolResult<Segment> write_opening(const SegmentPlan& plan, const std::string& spare);
-    std::string next_spare_name();
     std::uint64_t lost_from(std::uint64_t lsn) const;
+    std::optional<std::uint64_t> find_lsn_that_makes_room() const;
     /// What describe() tells from here on. `mutex_` is held.
     void note_figures();
 
@@ -130,12 +137,11 @@ private:
     SpoolOptions options_;
     mutable std::mutex mutex_;
     std::deque<Segment> segments_;
-    std::vector<std::string> spares_;
+    SpareFiles spares_;
     std::vector<std::string> discarded_;
     std::vector<GapRecord> lost_;
     std::vector<GapRecord> unwritten_gaps_;
     std::uint64_t next_segment_no_ = 1;
-    std::uint64_t next_spare_no_ = 1;
     std::uint64_t released_lsn_ = 1;
     std::optional<std::uint64_t> first_cursor_lsn_;  ///< given to release()
     std::uint64_t in_use_segment_no_ = 0;            ///< this one and later ones may grow
@@ -149,13 +155,11 @@ private:
         std::uint64_t lost_waiting = 0;  ///< of them: in what nobody has released
         std::uint64_t segments = 0;
         std::uint64_t files = 0;  ///< segments and spares
+        std::optional<std::uint64_t> lsn_that_makes_room;
     };
     mutable std::mutex figures_mutex_;
     Figures figures_;
 };
-
-/// How the name of every spare file begins.
-inline constexpr const char* kSparePrefix = "spare.";
 
 /// Whether `gap` was counted before: its events are in a known gap, or it is the same place.
 bool is_known_gap(const std::vector<GapRecord>& known_gaps, const GapRecord& gap);

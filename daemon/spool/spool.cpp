@@ -232,6 +232,11 @@ SpoolResult<std::uint64_t> Spool::tick() {
     return state_->commit(&SpoolWriter::write_watermark);
 }
 
+void Spool::prepare_ahead() {
+    const std::lock_guard lock(state_->writer_mutex_);
+    state_->writer_.prepare_ahead();
+}
+
 std::size_t Spool::staged_size_bytes() const {
     const std::lock_guard lock(state_->writer_mutex_);
     return state_->writer_.staged_size_bytes();
@@ -259,6 +264,10 @@ void Spool::wake() {
 
 void Spool::release(std::uint64_t next_lsn, std::chrono::steady_clock::time_point now) {
     state_->store_.release(next_lsn, now);
+}
+
+std::optional<std::uint64_t> Spool::lsn_that_makes_room() const {
+    return state_->store_.lsn_that_makes_room();
 }
 
 SpoolId Spool::spool_id() const {

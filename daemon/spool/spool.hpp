@@ -165,6 +165,11 @@ public:
     /// second time. @error as commit().
     SpoolResult<std::uint64_t> tick();
 
+    /// Call between commits, once those who waited for one have their answer: readies the room of
+    /// the next segment piece by piece, so that beginning it waits for little and its syncs are
+    /// quick. Nothing is wrong without it. Cost: seldom more than writing 4 MiB to the page cache.
+    void prepare_ahead();
+
     /// Bytes staged and not committed.
     std::size_t staged_size_bytes() const;
 
@@ -190,6 +195,11 @@ public:
                  std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now());
 
     // ---- any thread ----
+
+    /// When the spool is at its cap and the next segment would find no room: the cursor from which
+    /// on release() makes some. So an uploader knows where a batch helps soonest. Never waits for
+    /// the disk.
+    std::optional<std::uint64_t> lsn_that_makes_room() const;
 
     /// Who numbers these events: with an LSN it names an event for ever.
     SpoolId spool_id() const;

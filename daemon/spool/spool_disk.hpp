@@ -26,6 +26,8 @@ public:
     virtual int sync() = 0;
     /// Makes the file at least `size_bytes` long with its blocks reserved; old contents stay.
     virtual int allocate(std::uint64_t size_bytes) = 0;
+    /// Lets the system begin to carry this range to the disk; waits for nothing, promises nothing.
+    virtual void begin_write_back(std::uint64_t /*offset*/, std::uint64_t /*size_bytes*/) {}
     virtual std::uint64_t size_bytes() const = 0;
 };
 

@@ -12,6 +12,9 @@ namespace {
 
 /// A damaged opening costs at most this much of the sessions' memory.
 constexpr std::uint64_t kSessionsIntervalBytes = 8ULL << 20;
+/// What prepare_ahead() writes at least and at most, so that it ends and holds nobody up.
+constexpr std::uint64_t kFillMin = 256ULL << 10;
+constexpr std::uint64_t kFillMax = 4ULL << 20;
 /// Gaps written down with one group, 40 KiB of them; more wait for the next one.
 constexpr std::size_t kGapsInGroupMax = 1024;
 
@@ -90,6 +93,14 @@ SpoolResult<void> SpoolWriter::change_id(const SpoolId& spool_id) {
         spool_id_ = previous;
     }
     return begun;
+}
+
+void SpoolWriter::prepare_ahead() {
+    // From half a segment on, three bytes for each that is stored: done when it is 5/6 full.
+    if (active_ && active_->offset >= options_.segment_size_bytes / 2) {
+        store_.fill_ahead(std::clamp(3 * bytes_since_filling_, kFillMin, kFillMax));
+    }
+    bytes_since_filling_ = 0;
 }
 
 void SpoolWriter::add_bookkeeping() {
@@ -220,6 +231,7 @@ void SpoolWriter::take_over_group(const Progress& progress) {
     commits_.fetch_add(1, std::memory_order_relaxed);
     committed_bytes_.fetch_add(group_.size_bytes(), std::memory_order_relaxed);
     bytes_since_sessions_ += group_.size_bytes();
+    bytes_since_filling_ += group_.size_bytes();
     group_.clear();
 }
 

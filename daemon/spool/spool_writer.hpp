@@ -37,6 +37,7 @@ public:
     SpoolResult<void> commit();
     SpoolResult<void> write_watermark();
     SpoolResult<void> change_id(const SpoolId& spool_id);
+    void prepare_ahead();
 
     std::uint64_t durable_end_lsn() const { return durable_end_lsn_; }
     const SpoolId& spool_id() const { return spool_id_; }
@@ -86,6 +87,7 @@ private:
     FrameGroup group_;
     std::optional<Active> active_;
     std::uint64_t bytes_since_sessions_ = 0;
+    std::uint64_t bytes_since_filling_ = 0;
     std::size_t gaps_in_group_ = 0;
     bool is_watermark_due_ = false;
     // Counts; one thread adds to them, describe() reads them from any.

@@ -4,7 +4,7 @@
 #   run_fuzz RUNS SECONDS   each target for RUNS executions, or SECONDS if those end first; two targets
 #                           at a time, the slow ones beside the quick ones
 
-fuzz_pairs=("snapshot row" "spool regex" "frame answers" "conversation")
+fuzz_pairs=("snapshot row" "spool regex" "frame answers" "conversation segment")
 
 # What was found once, then the seeds and what later inputs grew from them, then new inputs.
 fuzz_one() {  # TARGET RUNS SECONDS
@@ -13,6 +13,7 @@ fuzz_one() {  # TARGET RUNS SECONDS
     local known=() dictionary=() size_max=4096
     case "$target" in
         regex | answers | conversation) size_max=256 ;;  # long ones take long and find no more
+        spool | segment) size_max=1024 ;;                # some 60 frames; more only take longer
     esac
     if [ -d "tests/fuzz/regressions/$target" ]; then
         known=("tests/fuzz/regressions/$target"/*)

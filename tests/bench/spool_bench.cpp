@@ -1,6 +1,7 @@
-// Events made durable a second: through the spool alone, and over the socket with two client
-// processes that frame and wait for acknowledgements as a service does. Also how fast a restart
-// reads a spool. The disk is the real one: the figures are that disk's as much as ours.
+// Events made durable a second: through the spool alone, over the socket with two client processes
+// that send prepared frames, and with two that track each event through the client as a service
+// does. Also how fast a restart reads a spool, and what readying room ahead is worth while a
+// backlog grows. The disk is the real one: the figures are that disk's as much as ours.
 
 #include <benchmark/benchmark.h>
 #include <poll.h>
@@ -9,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <burgee/checksum.hpp>
+#include <burgee/client.hpp>
 #include <burgee/event_wire.hpp>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cstdlib>
@@ -86,6 +89,42 @@ void durable_events_through_the_spool(benchmark::State& state) {
     state.SetBytesProcessed(static_cast<std::int64_t>(spool->statistics().committed_bytes));
 }
 BENCHMARK(durable_events_through_the_spool)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+/// A backlog that grows by groups of 64 KiB, with room readied ahead (1) and without (0): what one
+/// group waits. PostgreSQL is away, so no segment comes back.
+void growing_backlog(benchmark::State& state) {
+    const Directory directory;
+    const auto spool = open_spool(directory);
+    const auto events = test::make_events(1, 1, kEventsInFrame);
+    std::uint64_t seq = 1;
+    std::vector<double> waits_ms;
+    for (auto _ : state) {
+        (void)spool->stage(test::make_batch(1, seq, kEventsInFrame, events));
+        seq += kEventsInFrame;
+        const auto begin = std::chrono::steady_clock::now();
+        if (!spool->commit()) {
+            state.SkipWithError("not stored");
+            return;
+        }
+        const std::chrono::duration<double, std::milli> wait =
+            std::chrono::steady_clock::now() - begin;
+        waits_ms.push_back(wait.count());
+        if (state.range(0) != 0) {
+            spool->prepare_ahead();
+        }
+    }
+    std::sort(waits_ms.begin(), waits_ms.end());
+    state.counters["p50_ms"] = waits_ms[waits_ms.size() / 2];
+    state.counters["p99_ms"] = waits_ms[waits_ms.size() * 99 / 100];
+    state.counters["max_ms"] = waits_ms.back();
+    state.SetItemsProcessed(static_cast<std::int64_t>(seq - 1));
+}
+BENCHMARK(growing_backlog)
+    ->Arg(0)
+    ->Arg(1)
+    ->UseRealTime()
+    ->Iterations(8'000)
+    ->Unit(benchmark::kMillisecond);
 
 /// How a restart reads what is there, checksums included.
 void recovery_scan(benchmark::State& state) {
@@ -167,9 +206,29 @@ int run_client(const std::string& path, std::uint64_t session, std::uint64_t fra
     return 0;
 }
 
-/// Two client processes, the server's thread and the spool's thread share the machine's cores.
-void acknowledged_events_over_the_socket(benchmark::State& state) {
-    constexpr std::uint64_t kFrames = 3'000;
+/// One service: tracks each event by itself, as fast as the ring takes them, until all are durable.
+int run_service(const std::string& directory, std::uint64_t events) {
+    Client client(ClientOptions{directory});
+    std::array<std::uint8_t, 16> id{};
+    id[0] = 7;
+    const ExperimentRef experiment(id, "treatment");
+    for (std::uint64_t taken = 0; taken < events;) {
+        const Context user{{"user_id", 100'000 + static_cast<int>(taken % 100'000)}};
+        if (client.track(experiment, "quality_score", 0.85, user)) {
+            ++taken;
+        } else {
+            const timespec pause{0, 200'000};  // the ring is full: the machine is what is measured
+            ::nanosleep(&pause, nullptr);
+        }
+    }
+    const bool is_complete = client.flush(std::chrono::seconds(60)).complete;
+    return is_complete && client.counters().acknowledged == events ? 0 : 1;
+}
+
+/// Two processes that each make `events` durable by `run`; they, the server's thread and the
+/// spool's thread share the machine's cores.
+template <class Run>
+void acknowledged_events(benchmark::State& state, std::uint64_t events, Run run) {
     std::int64_t acknowledged = 0;
     for (auto _ : state) {
         state.PauseTiming();
@@ -189,9 +248,7 @@ void acknowledged_events_over_the_socket(benchmark::State& state) {
             const pid_t child = ::fork();
             if (child == 0) {
                 char go = 0;
-                ::_exit(::read(gate[0], &go, 1) == 1
-                            ? run_client(options.socket_path, session, kFrames)
-                            : 1);
+                ::_exit(::read(gate[0], &go, 1) == 1 ? run(directory.path, session) : 1);
             }
             children.push_back(child);
         }
@@ -215,13 +272,31 @@ void acknowledged_events_over_the_socket(benchmark::State& state) {
         acknowledged += static_cast<std::int64_t>(spool->durable_end_lsn() - 1);
         state.ResumeTiming();
     }
-    if (acknowledged !=
-        state.iterations() * static_cast<std::int64_t>(2 * kFrames * kEventsInFrame)) {
+    if (acknowledged != state.iterations() * static_cast<std::int64_t>(2 * events)) {
         state.SkipWithError("events are missing");
     }
     state.SetItemsProcessed(acknowledged);
 }
+
+void acknowledged_events_over_the_socket(benchmark::State& state) {
+    constexpr std::uint64_t kFrames = 3'000;
+    acknowledged_events(state, kFrames * kEventsInFrame,
+                        [](const std::string& directory, std::uint64_t session) {
+                            return run_client(directory + "/events.sock", session, kFrames);
+                        });
+}
 BENCHMARK(acknowledged_events_over_the_socket)
+    ->UseRealTime()
+    ->Iterations(3)
+    ->Unit(benchmark::kMillisecond);
+
+void acknowledged_events_of_services(benchmark::State& state) {
+    constexpr std::uint64_t kEvents = 2'000'000;
+    acknowledged_events(state, kEvents, [](const std::string& directory, std::uint64_t) {
+        return run_service(directory, kEvents);
+    });
+}
+BENCHMARK(acknowledged_events_of_services)
     ->UseRealTime()
     ->Iterations(3)
     ->Unit(benchmark::kMillisecond);

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "daemon/spool/spool.hpp"
+#include "tests/daemon/spool_events.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -62,6 +64,21 @@ TEST_F(SpoolCommandTest, DumpShowsFramesAndEvents) {
     const ChildOutcome events = burgee({"spool", "dump", path(), "-o", "json"});
     EXPECT_EQ(std::count(events.output.begin(), events.output.end(), '\n'), 11);
     EXPECT_THAT(events.output, HasSubstr("{\"lsn\":11,\"experiment_id\":\""));
+    EXPECT_THAT(events.output, HasSubstr("\"is_automatic\":false"));
+}
+
+TEST_F(SpoolCommandTest, DumpTellsExposuresThatEvaluateTold) {
+    const TemporaryDirectory fresh("burgee-spool");
+    std::vector<std::byte> events;
+    append_exposure(&events, {}, 0);
+    {
+        auto spool = daemon::Spool::open(fresh.path(), {});
+        ASSERT_TRUE(spool) << spool.error().message;
+        ASSERT_TRUE((*spool)->stage(make_batch(1, 1, 1, events)));
+        ASSERT_TRUE((*spool)->commit());
+    }
+    const ChildOutcome dumped = burgee({"spool", "dump", fresh.path(), "-o", "json"});
+    EXPECT_THAT(dumped.output, HasSubstr("\"is_automatic\":true"));
 }
 
 TEST_F(SpoolCommandTest, DamageIsNamedWithItsPlaceAndLooksTheSameTwice) {

@@ -6,23 +6,18 @@
 //
 // An input is a list of pieces, each of a kind, a size in 8 bytes, and what the kind asks for.
 
-#include <burgee/checksum.hpp>
-
 #include <vector>
 
 #include "daemon/spool/segment_header.hpp"
 #include "daemon/spool/spool.hpp"
-#include "tests/fuzz/input_reader.hpp"
+#include "tests/fuzz/frame_maker.hpp"
 #include "tests/fuzz/memory_disk.hpp"
 
 namespace burgee::fuzz {
 namespace {
 
-using daemon::SpoolFrameHeader;
-
 enum class Piece : std::uint8_t { kFrame, kLooseBytes, kEvents, kSegment, kSpoiledHeader };
 constexpr std::uint8_t kPieceCount = 5;
-constexpr std::uint64_t kSalt = 0x5A17;
 constexpr std::uint64_t kSegmentSize = 1U << 20U;
 /// A spool can claim any number of events to be lost; so many reads must come to its end.
 constexpr int kReadsMax = 1'000;
@@ -45,71 +40,23 @@ private:
         const std::size_t size = std::size_t{input_.take<std::uint8_t>()} * 8;
         switch (kind) {
             case Piece::kFrame:
-                add_frame(size);
+                frames_.add_frame(size);
                 break;
             case Piece::kLooseBytes:
-                add_bytes(input_.take_bytes(size));
+                frames_.add_loose(size);
                 break;
             case Piece::kEvents:
-                add_events(size);
+                frames_.add_events(size);
                 break;
             case Piece::kSegment:
                 finish_segment();
-                next_lsn_ += size / 8;
+                frames_.next_lsn += size / 8;
                 begin_segment();
                 break;
             case Piece::kSpoiledHeader:
                 header_.version += static_cast<std::uint32_t>(size);
                 header_.segment_no = input_.take<std::uint64_t>();
                 break;
-        }
-    }
-
-    /// A frame that says what the input says.
-    void add_frame(std::size_t size) {
-        SpoolFrameHeader frame{};
-        frame.type = input_.take<std::uint8_t>();
-        frame.count = input_.take<std::uint32_t>();
-        frame.first_lsn = next_lsn_ + input_.take<std::uint16_t>();
-        frame.durable_lsn = input_.take<std::uint64_t>();
-        std::vector<std::uint8_t> payload(size, 0);
-        const auto given = input_.take_bytes(size);
-        std::copy(given.begin(), given.end(), payload.begin());
-        add_signed(frame, payload);
-    }
-
-    /// A frame of events whose sizes are right.
-    void add_events(std::size_t size) {
-        SpoolFrameHeader frame{};
-        frame.type = static_cast<std::uint16_t>(daemon::SpoolFrameType::kEvents);
-        frame.first_lsn = next_lsn_;
-        frame.durable_lsn = next_lsn_ - 1;
-        frame.count = static_cast<std::uint32_t>(size % 9) + 1;
-        std::vector<std::uint8_t> payload(sizeof(daemon::EventsPrefix), 0);
-        const auto prefix = input_.take_bytes(payload.size());
-        std::copy(prefix.begin(), prefix.end(), payload.begin());
-        for (std::uint32_t number = 0; number < frame.count; ++number) {
-            const std::uint32_t event_size = daemon::kSpoolEventSizeMin + 8 * number;
-            const std::size_t offset = payload.size();
-            payload.resize(offset + event_size, 0);
-            std::memcpy(payload.data() + offset, &event_size, sizeof event_size);
-        }
-        add_signed(frame, payload);
-    }
-
-    void add_signed(SpoolFrameHeader& frame, std::span<const std::uint8_t> payload) {
-        frame.magic = daemon::kSpoolFrameMagic;
-        frame.payload_size = static_cast<std::uint32_t>(payload.size());
-        frame.payload_checksum = hash64(payload.data(), payload.size(), kSalt);
-        frame.header_checksum = hash64(&frame, offsetof(SpoolFrameHeader, header_checksum), kSalt);
-        next_lsn_ = frame.first_lsn + frame.count;
-        add_bytes({reinterpret_cast<const std::uint8_t*>(&frame), sizeof frame});
-        add_bytes(payload);
-    }
-
-    void add_bytes(std::span<const std::uint8_t> bytes) {
-        for (const std::uint8_t byte : bytes) {
-            frames_.push_back(static_cast<std::byte>(byte));
         }
     }
 
@@ -120,17 +67,17 @@ private:
         header_.header_size = daemon::kSegmentHeaderSize;
         header_.spool_id[0] = 1;
         header_.segment_no = ++segment_no_;
-        header_.first_lsn = next_lsn_;
-        header_.salt = kSalt;
+        header_.first_lsn = frames_.next_lsn;
+        header_.salt = FrameMaker::kSalt;
         header_.segment_size = kSegmentSize;
-        frames_.clear();
     }
 
     void finish_segment() {
         const auto page = daemon::encode_segment_header(header_);
         auto file = std::make_shared<MemoryFile>();
         file->bytes.assign(page.begin(), page.end());
-        file->bytes.insert(file->bytes.end(), frames_.begin(), frames_.end());
+        const std::vector<std::byte> frames = frames_.take();
+        file->bytes.insert(file->bytes.end(), frames.begin(), frames.end());
         file->size = file->bytes.size();
         files_[daemon::segment_file_name(header_.first_lsn)] = std::move(file);
     }
@@ -138,8 +85,7 @@ private:
     InputReader input_;
     MemoryFiles files_;
     daemon::SegmentHeader header_{};
-    std::vector<std::byte> frames_;
-    std::uint64_t next_lsn_ = 1;
+    FrameMaker frames_{input_};
     std::uint64_t segment_no_ = 0;
 };
 

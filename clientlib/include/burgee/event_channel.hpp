@@ -10,6 +10,8 @@
 //  2. No lock is ever held: a child forked at any moment finds nothing taken.
 //  3. offer() makes no system call except the first of a process, which starts the thread, and the
 //     one that finds the ring passing half, which wakes it.
+//  4. After end() the channel takes nothing, and its memory stays: a thread that still tracks while
+//     the process exits finds a channel that refuses, never one that is gone.
 
 #include <burgee/event_conversation.hpp>
 #include <burgee/event_draft.hpp>
@@ -19,6 +21,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -49,9 +52,23 @@ public:
     EventChannel& operator=(const EventChannel&) = delete;
 
     ~EventChannel() {
+        end();
+        if (process_ != nullptr) {
+            unmap_event_process(process_, ring_size_bytes_);
+        }
+    }
+
+    /// Flushes (within EventTiming::exit_flush), ends the thread and gives the ring's memory back;
+    /// its addresses stay. Offers are refused from then on. A second call does nothing.
+    void end() noexcept {
+        // Sequentially consistent, as the stage is: either start_sender() sees this, or
+        // stop_sender() sees that a thread is being started.
+        if (is_ended_.exchange(true)) {
+            return;
+        }
         if (process_ != nullptr) {
             stop_sender();
-            unmap_event_process(process_, ring_size_bytes_);
+            blank_event_process(process_, ring_size_bytes_);
         }
         EventSocket::close_inherited(shared_fd_);  // A child that never tracked has the parent's.
     }
@@ -60,13 +77,8 @@ public:
 
     /// See EventSender::offer().
     bool offer(const EventDraft& draft) noexcept {
-        if (process_ == nullptr) {
-            refused_without_memory_.fetch_add(1, std::memory_order_relaxed);
+        if (!may_offer()) {
             return false;
-        }
-        // Relaxed: a stage seen too early only makes start_sender() look again.
-        if (process_->stage.load(std::memory_order_relaxed) != SenderStage::kRunning) {
-            start_sender();
         }
         std::uint64_t first_exposure = 0;
         EventClass event_class = classify(draft, process_->met, first_exposure);
@@ -89,16 +101,11 @@ public:
 
     /// See EventSender::tell().
     bool tell(const EventDraft& exposure, std::uint64_t hash) noexcept {
-        if (process_ == nullptr) {
-            refused_without_memory_.fetch_add(1, std::memory_order_relaxed);
+        if (!may_offer()) {
             return false;
         }
         if (!process_->told.claim(hash)) {
             return true;  // another thread tells it
-        }
-        // Relaxed: as in offer().
-        if (process_->stage.load(std::memory_order_relaxed) != SenderStage::kRunning) {
-            start_sender();
         }
         const bool is_taken = put(exposure, EventClass::kExposure);
         if (!is_taken) {
@@ -148,7 +155,7 @@ public:
             copy(process_->refused, counters.refused);
             counters.accepted = ring_.accepted_count();
         }
-        counters.refused[ring_full][0] += refused_without_memory_.load(std::memory_order_relaxed);
+        counters.refused[ring_full][0] += refused_without_ring_.load(std::memory_order_relaxed);
         counters.offered = counters.accepted + total(counters.refused);
         counters.in_flight = counters.accepted - counters.acknowledged - total(counters.lost);
         return counters;
@@ -172,6 +179,24 @@ private:
                 to[reason][column] = from[reason][column].load(std::memory_order_acquire);
             }
         }
+    }
+
+    /// Whether there is a ring and somebody who empties it, starting the sender if need be.
+    bool may_offer() noexcept {
+        // Relaxed: a stage seen too early only makes prepare_to_offer() look again.
+        const bool is_running =
+            process_ != nullptr &&
+            process_->stage.load(std::memory_order_relaxed) == SenderStage::kRunning;
+        return __builtin_expect(static_cast<long>(is_running), 1L) != 0 || prepare_to_offer();
+    }
+
+    [[gnu::noinline, gnu::cold]] bool prepare_to_offer() noexcept {
+        if (process_ == nullptr || is_ended_.load()) {
+            refused_without_ring_.fetch_add(1, std::memory_order_relaxed);
+            return false;
+        }
+        start_sender();
+        return true;
     }
 
     /// Puts the event in the ring, or counts why not.
@@ -201,8 +226,14 @@ private:
     /// wait in the ring and the next try is a second later.
     [[gnu::noinline, gnu::cold]] void start_sender() noexcept {
         SenderStage none = SenderStage::kNone;
-        if (process_->start_again_unix_ms.load(std::memory_order_relaxed) > coarse_unix_ms() ||
+        // On the clock that never steps: after a step back of the other, tries would wait for
+        // hours.
+        if (process_->start_again_ms.load(std::memory_order_relaxed) > monotonic_ms() ||
             !process_->stage.compare_exchange_strong(none, SenderStage::kStarting)) {
+            return;
+        }
+        if (is_ended_.load()) {
+            process_->stage.store(SenderStage::kNone);
             return;
         }
         EventSocket::close_inherited(shared_fd_);  // For children whose fork handlers did not run.
@@ -224,13 +255,16 @@ private:
             pthread_setname_np(process_->thread, "burgee-events");
             process_->stage.store(SenderStage::kRunning);
         } else {
-            process_->start_again_unix_ms.store(coarse_unix_ms() + 1'000);
+            process_->start_again_ms.store(monotonic_ms() + 1'000);
             process_->stage.store(SenderStage::kNone);
         }
     }
 
     /// Asks the thread to finish, which it does within the exit flush, and waits for it.
     void stop_sender() noexcept {
+        while (process_->stage.load() == SenderStage::kStarting) {
+            sched_yield();  // until another thread has started it: microseconds
+        }
         if (process_->stage.load() != SenderStage::kRunning) {
             return;
         }
@@ -285,7 +319,8 @@ private:
     EventProcess* const process_;  ///< null when there was no memory: every offer is refused
     EventRing ring_;
     std::atomic<int> shared_fd_{-1};
-    std::atomic<std::uint64_t> refused_without_memory_{0};
+    std::atomic<bool> is_ended_{false};
+    std::atomic<std::uint64_t> refused_without_ring_{0};  ///< no memory, or after the end
 };
 
 }  // namespace burgee::detail

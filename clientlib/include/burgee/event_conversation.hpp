@@ -353,14 +353,17 @@ private:
         if (phase_ == Phase::kApart) {
             return {-1, 0, has_something_to_say() ? pause_ms : timing_.idle_sleep};
         }
+        const bool has_moved =
+            now_ms - std::max(moved_at_ms_, progress_at_ms_) < timing_.idle_sleep;
+        const std::int64_t listen_ms = has_moved ? timing_.busy_sleep : timing_.idle_sleep;
         if (phase_ == Phase::kGreeting) {
-            return {socket_.fd(), POLLIN, timing_.busy_sleep};
+            return {socket_.fd(), POLLIN, std::min(listen_ms, timing_.welcome_timeout)};
         }
         if (is_blocked_) {
-            return {socket_.fd(), POLLIN | POLLOUT, timing_.busy_sleep};
+            return {socket_.fd(), POLLIN | POLLOUT, listen_ms};
         }
         if (window_.has_undecided() || credits_ == 0) {
-            return {socket_.fd(), POLLIN, timing_.busy_sleep};
+            return {socket_.fd(), POLLIN, std::min(listen_ms, timing_.stall_timeout)};
         }
         if (now_ms < resume_at_ms_) {
             return {-1, 0, std::min(pause_ms, timing_.idle_sleep)};

@@ -34,9 +34,17 @@ inline bool is_finite(double value) noexcept {
     return (bits & kExponent) != kExponent;
 }
 
+/// Whether the draft's experiment_id is not all zero; comparing arrays would call memcmp.
+inline bool names_experiment(const EventDraft& draft) noexcept {
+    std::array<std::uint64_t, 2> halves{};
+    static_assert(sizeof halves == sizeof draft.experiment_id);
+    std::memcpy(&halves, &draft.experiment_id, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
+
 /// Whether a draft can be an event; if not, `reason` says why.
 inline bool is_sendable(const EventDraft& draft, DropReason& reason) noexcept {
-    if (draft.experiment_id == std::array<std::uint8_t, 16>{}) {
+    if (!names_experiment(draft)) {
         reason = DropReason::kNoExperiment;
         return false;
     }
@@ -88,41 +96,81 @@ inline std::uint32_t encoded_size_bytes(const EventDraft& draft) noexcept {
 static_assert(sizeof(EventHeader) + 5 * kEventTextSizeMax + kMetadataSizeMax + 7 <= kEventSizeMax,
               "every sendable draft fits");
 
+/// Copies `size` bytes, 1 .. 32, in two moves that may overlap. Most texts are that short, and a
+/// call of memcpy costs more than it copies.
+inline void copy_short(std::byte* to, const char* from, std::size_t size) noexcept {
+    const auto copy_ends = [&](auto whole) {
+        std::memcpy(&whole, from, sizeof whole);
+        decltype(whole) end;
+        std::memcpy(&end, from + size - sizeof end, sizeof end);
+        std::memcpy(to, &whole, sizeof whole);
+        std::memcpy(to + size - sizeof end, &end, sizeof end);
+    };
+    if (size >= 16) {
+        copy_ends(std::array<std::uint64_t, 2>{});
+    } else if (size >= 8) {
+        copy_ends(std::uint64_t{});
+    } else if (size >= 4) {
+        copy_ends(std::uint32_t{});
+    } else {
+        to[0] = static_cast<std::byte>(from[0]);
+        to[size / 2] = static_cast<std::byte>(from[size / 2]);
+        to[size - 1] = static_cast<std::byte>(from[size - 1]);
+    }
+}
+
 inline std::byte* write_text(std::byte* to, std::string_view text) noexcept {
-    if (!text.empty()) {  // An empty view may have no address, which memcpy does not allow.
+    if (text.size() > 32) {
         std::memcpy(to, text.data(), text.size());
+    } else if (!text.empty()) {  // an empty view may have no address
+        copy_short(to, text.data(), text.size());
     }
     return to + text.size();
 }
 
+/// Writes a field of EventHeader where it belongs. Not by way of a header on the stack: copying
+/// that in larger pieces than it was written in waits until its fields have left the store buffer.
+template <typename Field>
+void write_field(std::byte* record, std::size_t offset, const Field& field) noexcept {
+    std::memcpy(record + offset, &field, sizeof field);
+}
+
 /// Writes a sendable draft to `record`, zero memory of encoded_size_bytes(), and commits it.
 inline void encode(const EventDraft& draft, EventClass event_class, std::byte* record) noexcept {
-    EventHeader header{};
-    header.experiment_id = draft.experiment_id;
-    header.phase = draft.phase;
-    header.variant_size = static_cast<std::uint16_t>(draft.variant.size());
-    header.metric_size = static_cast<std::uint16_t>(draft.metric.size());
-    header.created_unix_ms = draft.created_unix_ms != 0 ? draft.created_unix_ms : coarse_unix_ms();
-    header.value = draft.value;
-    header.user_id_size = static_cast<std::uint16_t>(draft.user_id.size());
-    header.session_id_size = static_cast<std::uint16_t>(draft.session_id.size());
+    // Into registers first: for all the compiler knows, the ring's bytes may be the draft's.
+    const std::string_view variant = draft.variant;
+    const std::string_view metric = draft.metric;
+    const std::string_view user_id = draft.user_id;
+    const std::string_view session_id = draft.session_id;
+    const std::string_view metadata = draft.metadata;
     const std::string_view unit =
         draft.unit_kind == UnitKind::kOther ? draft.unit : std::string_view{};
-    header.unit_size = static_cast<std::uint16_t>(unit.size());
-    header.metadata_size = static_cast<std::uint16_t>(draft.metadata.size());
-    const auto* bytes = reinterpret_cast<const std::byte*>(&header);
-    std::memcpy(record + sizeof(RecordWord), bytes + sizeof(RecordWord),
-                sizeof(EventHeader) - sizeof(RecordWord));
-    std::byte* end = write_text(record + sizeof(EventHeader), draft.variant);
-    end = write_text(end, draft.metric);
-    end = write_text(end, draft.user_id);
-    end = write_text(end, draft.session_id);
+    const RecordWord word{encoded_size_bytes(draft), event_class,
+                          static_cast<std::uint8_t>(draft.unit_kind),
+                          static_cast<std::uint8_t>(draft.in_experiment ? 1 : 0),
+                          static_cast<std::uint8_t>(draft.is_automatic ? 1 : 0)};
+    const std::int64_t created_unix_ms =
+        draft.created_unix_ms != 0 ? draft.created_unix_ms : coarse_unix_ms();
+    const auto size_of = [](std::string_view text) {
+        return static_cast<std::uint16_t>(text.size());
+    };
+    write_field(record, offsetof(EventHeader, experiment_id), draft.experiment_id);
+    write_field(record, offsetof(EventHeader, phase), draft.phase);
+    write_field(record, offsetof(EventHeader, variant_size), size_of(variant));
+    write_field(record, offsetof(EventHeader, metric_size), size_of(metric));
+    write_field(record, offsetof(EventHeader, created_unix_ms), created_unix_ms);
+    write_field(record, offsetof(EventHeader, value), draft.value);
+    write_field(record, offsetof(EventHeader, user_id_size), size_of(user_id));
+    write_field(record, offsetof(EventHeader, session_id_size), size_of(session_id));
+    write_field(record, offsetof(EventHeader, unit_size), size_of(unit));
+    write_field(record, offsetof(EventHeader, metadata_size), size_of(metadata));
+    std::byte* end = write_text(record + sizeof(EventHeader), variant);
+    end = write_text(end, metric);
+    end = write_text(end, user_id);
+    end = write_text(end, session_id);
     end = write_text(end, unit);
-    write_text(end, draft.metadata);
-    EventRing::commit(
-        record, {encoded_size_bytes(draft), event_class, static_cast<std::uint8_t>(draft.unit_kind),
-                 static_cast<std::uint8_t>(draft.in_experiment ? 1 : 0),
-                 static_cast<std::uint8_t>(draft.is_automatic ? 1 : 0)});
+    write_text(end, metadata);
+    EventRing::commit(record, word);
 }
 
 }  // namespace burgee::detail

@@ -38,8 +38,8 @@ struct EventProcess {
     std::atomic<std::uint32_t> wake_word;  ///< the sender sleeps on it; each wish to wake adds 1
     std::atomic<std::uint32_t> progress_word;  ///< flushes sleep on it; adds 1 when events leave
     std::atomic<std::uint32_t> flush_waiters;
-    std::atomic<std::int64_t> start_again_unix_ms;  ///< after a thread could not be started
-    pthread_t thread;                               ///< valid while stage is kRunning
+    std::atomic<std::int64_t> start_again_ms;  ///< after a thread could not be started; monotonic
+    pthread_t thread;                          ///< valid while stage is kRunning
 
     // Statistics: relaxed additions, read together by counters(), which says in which order.
     alignas(64) std::atomic<std::uint64_t> acknowledged;
@@ -73,6 +73,12 @@ inline EventProcess* map_event_process(std::uint64_t ring_size_bytes) noexcept {
 
 inline void unmap_event_process(EventProcess* process, std::uint64_t ring_size_bytes) noexcept {
     munmap(process, kEventProcessSize + EventRing::memory_size_bytes(ring_size_bytes));
+}
+
+/// Makes everything zero and gives the memory back; the addresses stay usable.
+inline void blank_event_process(EventProcess* process, std::uint64_t ring_size_bytes) noexcept {
+    madvise(process, kEventProcessSize + EventRing::memory_size_bytes(ring_size_bytes),
+            MADV_DONTNEED);
 }
 
 inline EventRing ring_of(EventProcess* process, std::uint64_t ring_size_bytes) noexcept {

@@ -35,46 +35,68 @@ public:
     /// The channel of `directory`, made when there is none. Null when there is no memory.
     EventChannel* take(std::string_view directory, const EventOptions& options) noexcept {
         const Hold hold(*this);
-        Place* free_place = nullptr;
         for (Place& place : places_) {
             EventChannel* channel = place.channel.load();
-            if (channel != nullptr && channel->directory() == directory) {
+            if (place.user_count != 0 && channel->directory() == directory) {
                 ++place.user_count;
                 return channel;
             }
-            if (channel == nullptr && free_place == nullptr) {
-                free_place = &place;
-            }
         }
         auto* channel = new (std::nothrow) EventChannel(directory, options);
-        if (free_place != nullptr && channel != nullptr) {
-            free_place->user_count = 1;
-            free_place->channel.store(channel);
+        Place* place = place_for_another();
+        if (place != nullptr && channel != nullptr) {
+            delete place->channel.exchange(channel);
+            place->ended = 0;
+            place->user_count = 1;
         }
         return channel;
     }
 
-    /// Ends one use; the last one flushes (within EventTiming::exit_flush) and ends the channel.
+    /// Ends one use; the last one flushes (within EventTiming::exit_flush) and ends the channel. An
+    /// ended channel is kept until its place is needed: threads may go on tracking while exit()
+    /// runs the destructors of static Clients.
     void give_back(EventChannel* channel) noexcept {
+        Place* ending = nullptr;
         {
             const Hold hold(*this);
             for (Place& place : places_) {
-                if (place.channel.load() == channel && channel != nullptr) {
+                if (channel != nullptr && place.channel.load() == channel) {
                     if (--place.user_count != 0) {
                         return;
                     }
-                    place.channel.store(nullptr);
+                    ending = &place;
                 }
             }
         }
-        delete channel;
+        if (ending == nullptr) {
+            delete channel;  // it shared nothing
+            return;
+        }
+        channel->end();
+        const Hold hold(*this);
+        ending->ended = ++ended_count_;
     }
 
 private:
     struct Place {
         std::atomic<EventChannel*> channel{nullptr};
         std::uint32_t user_count = 0;
+        std::uint64_t ended = 0;  ///< the channel is over, as the n-th; 0 = it is not
     };
+
+    /// An empty place, else that of the channel which ended longest ago. Null when all are in use.
+    Place* place_for_another() noexcept {
+        Place* found = nullptr;
+        for (Place& place : places_) {
+            if (place.channel.load() == nullptr) {
+                return &place;
+            }
+            if (place.ended != 0 && (found == nullptr || place.ended < found->ended)) {
+                found = &place;
+            }
+        }
+        return found;
+    }
 
     /// Held for a moment when a sender is made or ended. It carries the holder's process id, so
     /// that one that was held while another thread forked means nothing in the child.
@@ -109,6 +131,7 @@ private:
     }
 
     std::atomic<pid_t> holder_{0};
+    std::uint64_t ended_count_ = 0;
     std::array<Place, kChannelCountMax> places_{};
 };
 
@@ -117,8 +140,9 @@ private:
 /// Fork: a child has an empty ring, zero counters and a session of its own, and starts its thread
 /// at its first offer; what the parent had not sent is the parent's. A sender must not be made or
 /// ended in another thread at the moment of the fork if the child is to end it too. Exit: the last
-/// sender's destructor waits at most 500 ms for events to become durable. `_exit` and fatal signals
-/// lose what was not acknowledged.
+/// sender's destructor waits at most 500 ms for events to become durable; a thread that goes on
+/// tracking through a static sender after that is refused. `_exit` and fatal signals lose what was
+/// not acknowledged.
 class EventSender {
 public:
     /// Costs address space and two system calls; the ring's memory and the thread come with the
