@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kLockTimeout{35'000};
 constexpr std::chrono::milliseconds kStatementTimeout{60'000};
 
 constexpr const char* kCreateCursor =
-    "INSERT INTO burgee.spool_cursor (spool_id, next_lsn, host) VALUES ($1, $2, $3)"
+    "INSERT INTO burgee.spool_cursor (spool_id, next_lsn, first_lsn, host) VALUES ($1, $2, $2, $3)"
     " ON CONFLICT DO NOTHING";
 // The lock waits for a transaction that still holds the cursor: after it the answer is final.
 constexpr const char* kReadCursor =

@@ -239,6 +239,10 @@ TEST_F(UploaderTest, TakesANewIdWhenItsDiskIsACopy) {
         value("SELECT count(DISTINCT spool_id) FROM public.ab_test_metrics WHERE spool_id = '" +
               sync::to_text(spool_->spool_id()) + "'"),
         "1");
+    EXPECT_EQ(value("SELECT next_lsn - first_lsn FROM burgee.spool_cursor WHERE spool_id = '" +
+                    sync::to_text(spool_->spool_id()) + "'"),
+              "10")
+        << "what this spool has passed, without the other host's 100";
     EXPECT_EQ(value("SELECT next_lsn FROM burgee.spool_cursor WHERE spool_id = '" + id + "'"),
               "5000");
 }
