@@ -6,3 +6,11 @@ if(TARGET burgee::uploader)
             uploader_test.cpp
         LIBRARIES burgee::uploader burgee::client burgee::test_support PkgConfig::PQXX)
 endif()
+# daemon_failover_test: the same while a standby takes over.
+if(TARGET burgee::uploader)
+    burgee_test(daemon_failover_test LABELS postgres TIMEOUT 300
+        SOURCES
+            failover_test.cpp
+            replica_pair.cpp
+        LIBRARIES burgee::uploader burgee::client burgee::test_support PkgConfig::PQXX)
+endif()
