@@ -199,6 +199,27 @@ TEST_F(UploaderTest, WaitsForAServerThatIsDownAndOneThatCrashes) {
     EXPECT_GT(counters_.value(Counter::upload_failures), 0U);
 }
 
+TEST_F(UploaderTest, TakesALongBacklogInBatchesAsLongAsTheyMayBe) {
+    for (int frame = 0; frame < 20; ++frame) {
+        spool_events(500);
+    }
+    UploaderOptions bounded = options(cluster_.dsn());
+    bounded.batch_events_max = 4'000;
+    {
+        Uploader uploader(*spool_, counters_, bounded);
+        expect_uploaded(uploader);
+    }
+    EXPECT_EQ(counters_.value(Counter::uploads), 3U) << "4 000, 4 000 and 2 000";
+    for (int frame = 0; frame < 20; ++frame) {
+        spool_events(500);
+    }
+    bounded.writer.stores_raw_rows = false;
+    Uploader uploader(*spool_, counters_, bounded);
+    expect_uploaded(uploader);
+    EXPECT_EQ(counters_.value(Counter::uploads), 4U) << "without raw rows one window takes all";
+    EXPECT_EQ(value("SELECT sum(n) FROM burgee.unit_metrics"), "20000");
+}
+
 TEST_F(UploaderTest, GoesOnWhereTheDatabaseStandsAfterARestart) {
     spool_events(100);
     {
