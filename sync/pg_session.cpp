@@ -211,8 +211,10 @@ std::optional<SyncError> PgSession::run(PgAccess access,
                           std::string("the database holds what it must not: ") + failure.what()};
     }
     // libpqxx would reopen a broken connection by itself and lose what was set on it (invariant 2).
-    if (error && (error->kind == SyncErrorKind::kUnreachable ||
-                  error->kind == SyncErrorKind::kInDoubt || !is_connected())) {
+    // A server that takes no writes any more stays so: connecting anew finds who does.
+    if (error &&
+        (error->kind == SyncErrorKind::kUnreachable || error->kind == SyncErrorKind::kInDoubt ||
+         error->sqlstate == "25006" || !is_connected())) {
         disconnect();
     }
     return error;
