@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <pqxx/pqxx>
 #include <thread>
 
 #include "sync/experiment_store.hpp"
@@ -23,7 +24,7 @@ constexpr Uuid kExperiment{0xE1, 1, 2, 3};
 constexpr int kWriters = 8;
 constexpr std::uint64_t kUnits = 100'000;
 constexpr std::uint64_t kBatchEvents = 30'000;
-constexpr std::uint64_t kBatches = 3;
+constexpr std::uint64_t kBatches = 2;
 
 class CompanyTest : public PostgresTest {
 protected:
@@ -85,6 +86,36 @@ TEST_F(CompanyTest, EightUploadersOnTheSameUnitsNeitherDeadlockNorMiscount) {
                   std::to_string(static_cast<std::int64_t>(kWriters * sum_of_squares)));
     EXPECT_EQ(value("SELECT count(*) FROM burgee.unit_metrics WHERE n % 8 <> 0"), "0")
         << "all eight brought the same";
+}
+
+// Whoever comes while the turn is taken waits for it, and for nothing else: small merges pass by.
+TEST_F(CompanyTest, LargeMergesWaitForTheirTurnAndSmallOnesDoNot) {
+    pqxx::connection holder(cluster_.dsn());
+    pqxx::work holding(holder);
+    holding.exec("SELECT pg_advisory_xact_lock(hashtext('burgee.unit_metrics'))");
+    MetricWriter small({.dsn = cluster_.dsn()}, {});
+    ASSERT_EQ(small.open_cursor(Uuid{1}, 1).status, WriteStatus::kCommitted);
+    EXPECT_EQ(small.write({Uuid{1}, 1, 1'001}, source_).status, WriteStatus::kCommitted);
+    std::thread large([this] {
+        MetricWriter writer({.dsn = cluster_.dsn()}, {});
+        EXPECT_EQ(writer.open_cursor(Uuid{2}, 1).status, WriteStatus::kCommitted);
+        const WriteReport report = writer.write({Uuid{2}, 1, kBatchEvents + 1}, source_);
+        EXPECT_EQ(report.status, WriteStatus::kCommitted) << report.error.message;
+    });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto is_waiting = [this] {
+        return value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") ==
+               "1";
+    };
+    while (!is_waiting() && std::chrono::steady_clock::now() < deadline) {
+    }
+    EXPECT_TRUE(is_waiting());
+    EXPECT_EQ(small.write({Uuid{1}, 1'001, 2'001}, source_).status, WriteStatus::kCommitted)
+        << "its row locks are nobody's";
+    holding.commit();
+    large.join();
+    EXPECT_EQ(value("SELECT sum(n) FROM burgee.unit_metrics"),
+              std::to_string(kBatchEvents + 2'000));
 }
 
 }  // namespace
