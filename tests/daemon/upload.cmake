@@ -8,7 +8,7 @@ if(TARGET burgee::uploader)
 endif()
 # daemon_failover_test: the same while a standby takes over.
 if(TARGET burgee::uploader)
-    burgee_test(daemon_failover_test LABELS postgres TIMEOUT 300
+    burgee_test(daemon_failover_test THREADED LABELS postgres TIMEOUT 300
         SOURCES
             failover_test.cpp
             replica_pair.cpp

@@ -11,7 +11,7 @@ burgee_test(sync_upload_test LABELS postgres TIMEOUT 300
         unit_state_check_test.cpp
     LIBRARIES burgee::sync burgee::test_support PkgConfig::PQXX)
 # sync_pooler_test: all of it through PgBouncer in transaction mode.
-burgee_test(sync_pooler_test LABELS postgres TIMEOUT 300
+burgee_test(sync_pooler_test THREADED LABELS postgres TIMEOUT 300
     SOURCES
         ../daemon/chaos_proxy.cpp
         pooler_test.cpp
