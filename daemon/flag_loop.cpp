@@ -27,6 +27,9 @@ using std::chrono::milliseconds;
 
 // Between two polls that hints asked for: bounds what a storm of notifications can cost.
 constexpr milliseconds kHintSpacing{5};
+// An answer that takes longer is not coming: PostgreSQL itself gives a statement up after 30 s, and
+// the watchdog a loop after 60 s. Behind a pooler whose server is away nobody else would notice.
+constexpr milliseconds kAnswerTimeout{40'000};
 // Cap of the doubling pause after failed polls; short, because a kill switch waits behind it.
 constexpr milliseconds kRetryPauseMax{10'000};
 // Between two writes of the last known good snapshot: each costs two syncs.
@@ -50,6 +53,7 @@ sync::PgOptions options_of(const Config& config, const char* application) {
     sync::PgOptions options;
     options.dsn = config.database_dsn;
     options.application_name = application;
+    options.answer_timeout = kAnswerTimeout;
     return options;
 }
 

@@ -202,7 +202,10 @@ void Uploader::fail_id_change(const SpoolError& error) {
 }
 
 std::uint64_t Uploader::batch_end() const {
-    std::uint64_t end = std::min(spool_.durable_end_lsn(), cursor_lsn_ + options_.batch_events_max);
+    const std::uint64_t events_max = options_.writer.stores_raw_rows
+                                         ? options_.batch_events_max
+                                         : options_.folded_batch_events_max;
+    std::uint64_t end = std::min(spool_.durable_end_lsn(), cursor_lsn_ + events_max);
     // A batch is either wholly new or wholly a repetition, so that each is counted as what it is.
     if (cursor_lsn_ < delivered_end_lsn_) {
         end = std::min(end, delivered_end_lsn_);

@@ -36,8 +36,11 @@ struct UploaderOptions {
     sync::PgOptions connection;
     sync::MetricWriterOptions writer;  ///< host_name included
     std::string program_version;
-    std::uint64_t batch_events_max =
-        1'000'000;  ///< of one transaction, when the backlog is that long
+    /// Of one transaction, when the backlog is that long. With raw rows off an event costs a fold
+    /// in memory and no row, so a window may hold what a busy host takes in 5 s; the rows it folds
+    /// to stay bounded by writer.folded_rows_max.
+    std::uint64_t batch_events_max = 1'000'000;
+    std::uint64_t folded_batch_events_max = 5'000'000;
     std::chrono::milliseconds gather_time{50};  ///< an idle host waits this long for company
     std::chrono::milliseconds retry_min{100};
     std::chrono::milliseconds retry_max{30'000};  ///< also the wait after a configuration error

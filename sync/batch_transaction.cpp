@@ -24,6 +24,28 @@ constexpr std::size_t kCopyPieceSize = 64 * 1024;
 constexpr std::size_t kKeptEventsMax = 10'000;
 constexpr std::size_t kKeptSizeMax = 4 << 20;
 
+// Smaller merges never queue: they take some 100 ms, and hundreds of hosts must not wait for each
+// other's COMMIT. Chosen by feel between an idle host's batch and a backlog's.
+constexpr std::size_t kQueuedRowsMin = 10'000;
+
+// PostgreSQL serves who waits for one lock in the order of arrival. n rows drawn from m have n * n
+// / m in common with n others: below one, merges hardly meet and nobody has to wait. $1: n * n.
+constexpr const char* kTakeTurn =
+    "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('burgee.unit_metrics'))"
+    " FROM pg_catalog.pg_class WHERE oid = 'burgee.unit_metrics'::pg_catalog.regclass"
+    " AND reltuples <= $1::double precision";
+
+// Longer than for a row, because whoever gives up loses his place and has copied in vain: so long
+// that some 30 merges of the largest size pass. A writer that died is taken out of the queue by
+// client_connection_check_interval.
+constexpr std::chrono::milliseconds kTurnTimeout{120'000};
+
+std::string limits(std::chrono::milliseconds lock_timeout,
+                   std::chrono::milliseconds statement_timeout) {
+    return "SET LOCAL lock_timeout = " + std::to_string(lock_timeout.count()) +
+           "; SET LOCAL statement_timeout = " + std::to_string(statement_timeout.count());
+}
+
 constexpr const char* kTemporaryTable = "pg_temp.burgee_raw_rows";
 
 constexpr const char* kAdvanceCursor =
@@ -293,7 +315,19 @@ void BatchTransaction::move_temporary_rows() {
     }
 }
 
+// A merge that is large enough to meet most others waits for its turn, in the order of arrival,
+// instead of overtaking and being overtaken row by row. It holds the turn until the COMMIT.
+void BatchTransaction::wait_for_turn() {
+    const auto rows = static_cast<double>(memory_.fold.row_count());
+    if (options_.queues_large_merges && memory_.fold.row_count() >= kQueuedRowsMin) {
+        transaction_.script(limits(kTurnTimeout, kTurnTimeout));
+        transaction_.query(kTakeTurn, {std::to_string(rows * rows)});
+        transaction_.script(limits(kWriterLockTimeout, kWriterStatementTimeout));
+    }
+}
+
 void BatchTransaction::merge(WriteReport& report) {
+    wait_for_turn();
     report.folded_rows += merge_units(transaction_, memory_);
     if (!options_.stores_raw_rows) {
         note_missing_rows();

@@ -8,6 +8,7 @@
 //   2. No statement runs while a COPY is open; what needs one is put aside until the COPY ends.
 //   3. Rows of burgee.unit_metrics are merged last and in key order.
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -22,6 +23,11 @@
 #include "sync/unit_merge.hpp"
 
 namespace burgee::sync {
+
+// A writer on the same units may hold its rows for this long, and a broken connection's transaction
+// until the server notices, 30 s at worst.
+inline constexpr std::chrono::milliseconds kWriterLockTimeout{35'000};
+inline constexpr std::chrono::milliseconds kWriterStatementTimeout{60'000};
 
 class BatchTransaction {
 public:
@@ -54,6 +60,7 @@ private:
     void send_dead_letters(const std::string& lines);
     void move_temporary_rows();
     void merge(WriteReport& report);
+    void wait_for_turn();
     void note_missing_rows();
 
     PgTransaction& transaction_;

@@ -97,8 +97,12 @@ std::string redacted(std::string message, const std::string& secret) {
 SyncError classify_connect_failure(const std::string& message) {
     // A server that is starting, stopping or full says FATAL too, but gets over it by itself.
     const bool will_pass = contains_any(
-        message, {"starting up", "shutting down", "recovery mode", "too many",
-                  "remaining connection slots", "terminating connection", "not yet accepting"});
+        message,
+        {"starting up", "shutting down", "recovery mode", "too many", "remaining connection slots",
+         "terminating connection", "not yet accepting",
+         // A pooler whose server is away or that is full says FATAL as well.
+         "server_login_retry", "server login", "cannot connect to server", "login_timeout",
+         "query_wait_timeout", "no more connections", "server conn", "max client", "Max client"});
     const bool is_answer =
         contains_any(message, {"FATAL:", "fe_sendauth", "authentication", "no password supplied"});
     if (is_answer && !will_pass) {

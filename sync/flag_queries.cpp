@@ -19,18 +19,29 @@ constexpr const char* kRevision =
 constexpr const char* kSettings =
     "SELECT name, value FROM burgee.settings WHERE name IN ('default_bucketing', 'legacy_canary')";
 
-// An infinite date has no number: infinity means never, minus infinity long ago.
+// Whether one pass over the history costs less than looking up the newest line of every flag: a
+// line passed costs about a third of a lookup (measured with 1 000 000 flags: 3.5 s of CPU against
+// 11 s).
+constexpr const char* kIsHistoryShort =
+    "SELECT coalesce((SELECT max(id) FROM burgee.flag_history), 0) <="
+    " 3 * (SELECT count(*) FROM public.feature_flags)";
+
+// $2: the newest lines of all flags come from one pass; what that does not know is looked up. An
+// infinite date has no number: infinity means never, minus infinity long ago.
 constexpr const char* kFlags =
     "SELECT f.name, f.status, f.rollout_percentage::text, f.segments::text, f.variants::text,"
     " f.metadata::text,"
     " CASE WHEN isfinite(f.expires_at) THEN floor(extract(epoch FROM f.expires_at) * 1000)::bigint"
     "      WHEN f.expires_at = '-infinity' THEN 0 END,"
     " f.created_at IS NOT NULL, f.updated_at IS NOT NULL,"
-    " coalesce((SELECT max(h.revision) FROM burgee.flag_history h WHERE h.kind = 'flag'"
-    "           AND md5(h.name) = md5(f.name) AND h.name = f.name), 0),"
+    " coalesce(newest.revision, (SELECT max(h.revision) FROM burgee.flag_history h"
+    "   WHERE h.kind = 'flag' AND md5(h.name) = md5(f.name) AND h.name = f.name), 0),"
     " EXISTS (SELECT FROM burgee.layers l WHERE l.name = f.segments #>> '{layer,name}'),"
     " EXISTS (SELECT FROM burgee.layer_slots s WHERE s.flag_id = f.id) "
-    "FROM public.feature_flags f WHERE $1::text[] IS NULL OR f.name = ANY ($1::text[])";
+    "FROM public.feature_flags f LEFT JOIN (SELECT h.name, max(h.revision) AS revision"
+    "   FROM burgee.flag_history h WHERE $2::boolean AND h.kind = 'flag' GROUP BY h.name) newest"
+    "  ON newest.name = f.name "
+    "WHERE $1::text[] IS NULL OR f.name = ANY ($1::text[])";
 
 // Slots that follow each other have one difference between slot and place.
 constexpr const char* kLayerSlots =
@@ -129,7 +140,9 @@ FlagSettings read_settings(PgTransaction& open) {
 
 std::vector<RawFlag> read_flags(PgTransaction& open,
                                 const std::optional<std::vector<std::string>>& names) {
-    const PgRows rows = open.query(kFlags, {names ? PgValue(text_array(*names)) : PgValue()});
+    const bool is_one_pass = !names && open.query(kIsHistoryShort).boolean(0, 0);
+    const PgRows rows = open.query(
+        kFlags, {names ? PgValue(text_array(*names)) : PgValue(), is_one_pass ? "true" : "false"});
     std::vector<RawFlag> flags(rows.size());
     bool has_slots = false;
     for (std::size_t row = 0; row < rows.size(); ++row) {

@@ -11,13 +11,8 @@
 namespace burgee::sync {
 namespace {
 
-// A writer on the same units may hold its rows for this long (measured: 14.6 s with eight writers),
-// and a broken connection's transaction until the server notices, 30 s at worst.
-constexpr std::chrono::milliseconds kLockTimeout{35'000};
-constexpr std::chrono::milliseconds kStatementTimeout{60'000};
-
 constexpr const char* kCreateCursor =
-    "INSERT INTO burgee.spool_cursor (spool_id, next_lsn, host) VALUES ($1, $2, $3)"
+    "INSERT INTO burgee.spool_cursor (spool_id, next_lsn, first_lsn, host) VALUES ($1, $2, $2, $3)"
     " ON CONFLICT DO NOTHING";
 // The lock waits for a transaction that still holds the cursor: after it the answer is final.
 constexpr const char* kReadCursor =
@@ -234,8 +229,8 @@ WriteReport MetricWriter::State::write(const MetricBatch& batch, EventSource& so
 }
 
 MetricWriter::MetricWriter(PgOptions connection, MetricWriterOptions options) {
-    connection.lock_timeout = kLockTimeout;
-    connection.statement_timeout = kStatementTimeout;
+    connection.lock_timeout = kWriterLockTimeout;
+    connection.statement_timeout = kWriterStatementTimeout;
     state_ = std::make_unique<State>(std::move(connection), std::move(options));
 }
 

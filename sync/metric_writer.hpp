@@ -28,6 +28,8 @@ struct MetricWriterOptions {
     /// 36 MB, the most that fits the daemon's 64 MiB.
     std::uint32_t folded_rows_max = 400'000;
     std::string host_name = {};  ///< kept beside the cursor, for people
+    /// Large merges of all writers take turns; docs/decisions/large_merges_queue.md says why.
+    bool queues_large_merges = true;
 };
 
 /// The events of one spool to store together: first_lsn <= lsn < end_lsn.
@@ -78,9 +80,9 @@ inline constexpr double kFoldedValueMax = 1e100;
 
 class MetricWriter {
 public:
-    /// Connects on first use. Waits for locks up to 35 s and for a statement up to 60 s, whatever
-    /// `connection` says: a shorter wait would give up exactly when writers queue for the same
-    /// units.
+    /// Connects on first use. Waits for locks up to 35 s, for a statement up to 60 s and for the
+    /// turn to merge up to 120 s, whatever `connection` says: a shorter wait would give up exactly
+    /// when writers queue for the same units.
     MetricWriter(PgOptions connection, MetricWriterOptions options);
     ~MetricWriter();
     MetricWriter(const MetricWriter&) = delete;

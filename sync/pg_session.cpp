@@ -7,6 +7,7 @@
 #include <mutex>
 #include <pqxx/pqxx>
 
+#include "sync/answer_guard.hpp"
 #include "sync/connection_text.hpp"
 
 #if defined(__has_feature)
@@ -85,9 +86,12 @@ std::string sqlstate_of(const pqxx::failure& failure) {
 }
 
 template <class Transaction>
-void run_in(Transaction& native, const std::function<void(PgTransaction&)>& body) {
-    PgTransaction open(native);
+void run_in(Transaction& native, AnswerGuard& guard, std::optional<AnswerGuard::Question>& question,
+            const std::function<void(PgTransaction&)>& body) {
+    question.reset();  // begun
+    PgTransaction open(native, &guard);
     body(open);
+    question.emplace(&guard);
     native.commit();
 }
 
@@ -129,16 +133,20 @@ PgRows PgTransaction::query(const char* sql, const PgValues& values) {
                                "a text holds a zero byte, which PostgreSQL cannot store"});
         }
     }
+    const AnswerGuard::Question question(guard_);
     return PgRows(std::make_shared<const pqxx::result>(
         native_.exec_params(sql, pqxx::prepare::make_dynamic_params(values))));
 }
 
 void PgTransaction::script(std::string_view sql) {
+    const AnswerGuard::Question question(guard_);
     native_.exec(std::string(sql));
 }
 
 PgSession::PgSession(PgOptions options)
-    : options_(std::move(options)), link_(std::make_unique<Link>()) {}
+    : options_(std::move(options)),
+      link_(std::make_unique<Link>()),
+      guard_(std::make_unique<AnswerGuard>(options_.answer_timeout, [this] { interrupt(); })) {}
 
 PgSession::~PgSession() {
     disconnect();
@@ -203,8 +211,10 @@ std::optional<SyncError> PgSession::run(PgAccess access,
                           std::string("the database holds what it must not: ") + failure.what()};
     }
     // libpqxx would reopen a broken connection by itself and lose what was set on it (invariant 2).
-    if (error && (error->kind == SyncErrorKind::kUnreachable ||
-                  error->kind == SyncErrorKind::kInDoubt || !is_connected())) {
+    // A server that takes no writes any more stays so: connecting anew finds who does.
+    if (error &&
+        (error->kind == SyncErrorKind::kUnreachable || error->kind == SyncErrorKind::kInDoubt ||
+         error->sqlstate == "25006" || !is_connected())) {
         disconnect();
     }
     return error;
@@ -212,13 +222,14 @@ std::optional<SyncError> PgSession::run(PgAccess access,
 
 void PgSession::run_on_link(PgAccess access, const std::function<void(PgTransaction&)>& body) {
     const std::string limits = limits_text(options_);
+    std::optional<AnswerGuard::Question> question(std::in_place, guard_.get());
     if (access == PgAccess::kReadOnly) {
         ReadTransaction native(*link_->connection, limits);
-        run_in(native, body);
+        run_in(native, *guard_, question, body);
     } else {
         WriteTransaction native(*link_->connection);
         native.exec(limits);
-        run_in(native, body);
+        run_in(native, *guard_, question, body);
     }
 }
 

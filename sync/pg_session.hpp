@@ -31,6 +31,8 @@ class transaction_base;
 
 namespace burgee::sync {
 
+class AnswerGuard;
+
 /// How to connect, and the limits of one transaction.
 struct PgOptions {
     std::string dsn;  ///< libpq keywords or URI; what it leaves out comes from the PG* environment
@@ -40,6 +42,10 @@ struct PgOptions {
     std::chrono::milliseconds statement_timeout{30'000};
     std::chrono::milliseconds lock_timeout{5000};
     std::chrono::milliseconds idle_timeout{30'000};  ///< of an open transaction that does nothing
+    /// How long one answer is waited for, whatever stands between us and the server; longer than
+    /// statement_timeout. 0: as long as the connection stands. What goes through native() is not
+    /// timed.
+    std::chrono::milliseconds answer_timeout{0};
 };
 
 using PgValue = std::optional<std::string>;  ///< nothing stands for NULL
@@ -72,7 +78,8 @@ private:
 /// SyncFailure or an exception of libpqxx; the session turns both into a SyncError.
 class PgTransaction {
 public:
-    explicit PgTransaction(pqxx::transaction_base& native) : native_(native) {}
+    PgTransaction(pqxx::transaction_base& native, AnswerGuard* guard)
+        : native_(native), guard_(guard) {}
     PgTransaction(const PgTransaction&) = delete;
     PgTransaction& operator=(const PgTransaction&) = delete;
 
@@ -88,6 +95,7 @@ public:
 
 private:
     pqxx::transaction_base& native_;
+    AnswerGuard* guard_;  // null: nobody watches
 };
 
 enum class PgAccess : std::uint8_t {
@@ -150,6 +158,7 @@ private:
     PgOptions options_;
     std::string secret_;  // the password, kept only to strike it out of messages
     std::unique_ptr<Link> link_;
+    std::unique_ptr<AnswerGuard> guard_;  // after link_, which its thread uses
 };
 
 }  // namespace burgee::sync

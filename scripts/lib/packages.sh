@@ -11,7 +11,7 @@ packages_of() {
                 libsimdjson-dev libxxhash-dev libeigen3-dev libspdlog-dev libcli11-dev \
                 libtomlplusplus-dev
             ;;
-        test) echo libgtest-dev libgmock-dev systemd clang-14 libclang-rt-14-dev ;;
+        test) echo libgtest-dev libgmock-dev systemd clang-14 libclang-rt-14-dev pgbouncer ;;
         bench) echo libgtest-dev libgmock-dev libbenchmark-dev ;;
         *) echo "packages.sh: unknown group '$1'" >&2; return 1 ;;
     esac
@@ -19,6 +19,22 @@ packages_of() {
 
 is_installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Installs while no service may start (policy-rc.d, Debian's way; one that is there already stays), and
+# takes pgbouncer out of the next boot: the tests run their own, and 6543 or 6432 is not ours to occupy.
+install_without_services() {
+    local policy=/usr/sbin/policy-rc.d own_policy=no failed=0
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+        own_policy=yes
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" || failed=1
+    if [ "$own_policy" = yes ]; then rm -f "$policy"; fi
+    case " $* " in
+        *" pgbouncer "*) systemctl disable pgbouncer >/dev/null 2>&1 || true ;;
+    esac
+    return $failed
 }
 
 # Asks for no prompt, starts no cluster: postgresql-common would otherwise create one as it installs.
@@ -30,9 +46,7 @@ install_packages() {
     fi
     local log
     log=$(mktemp)
-    if ! { apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } \
-        >"$log" 2>&1; then
+    if ! { apt-get update -qq && install_without_services "$@"; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         echo "apt-get could not install: $*" >&2

@@ -6,15 +6,18 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <burgee/checksum.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <pqxx/pqxx>
 #include <pqxx/tablewriter>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "sync/metric_rows.hpp"
@@ -182,6 +185,58 @@ void upload_unit_state_only(benchmark::State& state) {
     upload(state, false);
 }
 
+// Eight uploaders on the same units: what they reach together, and how long a batch of one of them
+// takes at the median and at worst. state.range(0): events of a batch; range(1): large merges
+// queue.
+void upload_in_company(benchmark::State& state) {
+    constexpr int kUploaders = 8;
+    constexpr int kBatches = 4;
+    PostgresCluster& cluster = Database::get().cluster;
+    const auto batch_events = static_cast<std::uint64_t>(state.range(0));
+    static std::uint8_t spools = 0;
+    std::vector<double> seconds;
+    std::uint64_t folded_rows = 0;
+    double elapsed = 0;
+    for (auto _ : state) {
+        std::mutex mutex;
+        std::vector<std::thread> threads;
+        const Clock::time_point start = Clock::now();
+        for (int uploader = 0; uploader < kUploaders; ++uploader) {
+            threads.emplace_back([&, spool = Uuid{0xC0, ++spools}] {
+                EndlessSource source;
+                sync::MetricWriter writer(
+                    {.dsn = cluster.dsn()},
+                    {.stores_raw_rows = false, .queues_large_merges = state.range(1) != 0});
+                std::uint64_t lsn = writer.open_cursor(spool, 1).next_lsn;
+                for (int batch = 0; batch < kBatches; ++batch) {
+                    const Clock::time_point begin = Clock::now();
+                    const auto report = writer.write({spool, lsn, lsn + batch_events}, source);
+                    const std::lock_guard lock(mutex);
+                    if (report.status != sync::WriteStatus::kCommitted) {
+                        state.SkipWithError(report.error.message.c_str());
+                        return;
+                    }
+                    seconds.push_back(seconds_since(begin));
+                    folded_rows += report.folded_rows;
+                    lsn = report.next_lsn;
+                }
+            });
+        }
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        state.SetIterationTime(seconds_since(start));
+        elapsed += seconds_since(start);
+    }
+    std::sort(seconds.begin(), seconds.end());
+    const auto batches = static_cast<double>(seconds.size());
+    state.counters["events_per_second"] = batches * static_cast<double>(batch_events) / elapsed;
+    state.counters["folded_rows_per_batch"] = static_cast<double>(folded_rows) / batches;
+    state.counters["batch_median_s"] = seconds[seconds.size() / 2];
+    state.counters["batch_max_s"] = seconds.back();
+    state.counters["max_to_median"] = seconds.back() / seconds[seconds.size() / 2];
+}
+
 // What the trigger that folds rows of other writers costs who writes none of them: the same batches
 // with and without it in turn, on a table by days (1) and on an ordinary one (0).
 void upload_beside_live_folding(benchmark::State& state) {
@@ -231,7 +286,8 @@ void upload_beside_live_folding(benchmark::State& state) {
 
 BENCHMARK(upload_beside_live_folding)->Arg(0)->Arg(1)->Iterations(6)->UseManualTime();
 BENCHMARK(upload_with_raw_rows)->Arg(200'000)->Arg(1'000'000)->Iterations(5)->UseManualTime();
-BENCHMARK(upload_unit_state_only)->Arg(2'000'000)->Iterations(5)->UseManualTime();
+BENCHMARK(upload_in_company)->ArgsProduct({{50'000}, {0, 1}})->Iterations(1)->UseManualTime();
+BENCHMARK(upload_unit_state_only)->Arg(2'000'000)->Arg(5'000'000)->Iterations(5)->UseManualTime();
 
 }  // namespace
 }  // namespace burgee::test

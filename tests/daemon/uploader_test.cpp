@@ -164,6 +164,27 @@ TEST_F(UploaderTest, WaitsForAServerThatIsDownAndOneThatCrashes) {
     EXPECT_GT(counters_.value(Counter::upload_failures), 0U);
 }
 
+TEST_F(UploaderTest, TakesALongBacklogInBatchesAsLongAsTheyMayBe) {
+    for (int frame = 0; frame < 20; ++frame) {
+        spool_events(500);
+    }
+    UploaderOptions bounded = options(cluster_.dsn());
+    bounded.batch_events_max = 4'000;
+    {
+        Uploader uploader(*spool_, counters_, bounded);
+        expect_uploaded(uploader);
+    }
+    EXPECT_EQ(counters_.value(Counter::uploads), 3U) << "4 000, 4 000 and 2 000";
+    for (int frame = 0; frame < 20; ++frame) {
+        spool_events(500);
+    }
+    bounded.writer.stores_raw_rows = false;
+    Uploader uploader(*spool_, counters_, bounded);
+    expect_uploaded(uploader);
+    EXPECT_EQ(counters_.value(Counter::uploads), 4U) << "without raw rows one window takes all";
+    EXPECT_EQ(value("SELECT sum(n) FROM burgee.unit_metrics"), "20000");
+}
+
 TEST_F(UploaderTest, GoesOnWhereTheDatabaseStandsAfterARestart) {
     spool_events(100);
     {
@@ -204,6 +225,10 @@ TEST_F(UploaderTest, TakesANewIdWhenItsDiskIsACopy) {
         value("SELECT count(DISTINCT spool_id) FROM public.ab_test_metrics WHERE spool_id = '" +
               sync::to_text(spool_->spool_id()) + "'"),
         "1");
+    EXPECT_EQ(value("SELECT next_lsn - first_lsn FROM burgee.spool_cursor WHERE spool_id = '" +
+                    sync::to_text(spool_->spool_id()) + "'"),
+              "10")
+        << "what this spool has passed, without the other host's 100";
     EXPECT_EQ(value("SELECT next_lsn FROM burgee.spool_cursor WHERE spool_id = '" + id + "'"),
               "5000");
 }

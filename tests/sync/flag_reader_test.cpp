@@ -90,6 +90,31 @@ TEST_F(FlagReaderTest, ReadsAllThenOnlyWhatChanged) {
     EXPECT_EQ(changes.revision, 5U);
 }
 
+// A short history is read in one pass, a long one is asked for each flag.
+TEST_F(FlagReaderTest, GivesEachFlagItsRevisionHoweverLongTheHistoryIs) {
+    execute("INSERT INTO feature_flags (name, status) VALUES ('silent', 'enabled')");
+    execute("DELETE FROM burgee.flag_history");
+    insert("a");
+    insert("b");
+    execute("UPDATE feature_flags SET status = 'disabled' WHERE name = 'a'");
+    for (const int updates : {0, 20}) {
+        for (int update = 0; update < updates; ++update) {
+            execute("UPDATE feature_flags SET rollout_percentage = " + std::to_string(update + 1) +
+                    " WHERE name = 'b'");
+        }
+        FlagReader fresh(session_);
+        const auto changes = fresh.poll();
+        ASSERT_TRUE(changes) << changes.error().message;
+        std::map<std::string, std::uint64_t> revisions;
+        for (const FlagDefinition& flag : changes->changed) {
+            revisions[flag.name] = flag.revision;
+        }
+        const std::uint64_t last_of_b = updates == 0 ? 3 : 4 + 20;
+        EXPECT_EQ(revisions, (std::map<std::string, std::uint64_t>{
+                                 {"silent", 0}, {"a", 4}, {"b", last_of_b}}));
+    }
+}
+
 TEST_F(FlagReaderTest, MissesNoTransactionThatCommitsLate) {
     insert("early");
     insert("late");

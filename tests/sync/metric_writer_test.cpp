@@ -372,6 +372,40 @@ TEST_F(MetricWriterTest, WritesUnderRowSecurity) {
     expect_stored_once(1'000);
 }
 
+TEST_F(MetricWriterTest, FindsPoisonUnderRowSecurityToo) {
+    execute(
+        "CREATE ROLE uploader LOGIN; GRANT burgee_writer TO uploader;"
+        "ALTER TABLE public.ab_test_metrics ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY insert_any ON public.ab_test_metrics FOR INSERT TO uploader WITH CHECK "
+        "(true);");
+    add_random_events(500, 7);
+    source_.events()[123].metadata_json = "{\"not\": json}";
+    MetricWriter writer = this->writer({}, "uploader");
+    const WriteReport report = write_all(writer);
+    EXPECT_EQ(report.delivered, 499U);
+    EXPECT_EQ(report.dead_lettered, 1U);
+    expect_stored_once(499);
+    EXPECT_EQ(value("SELECT lsn || ':' || left(reason, 5) FROM burgee.dead_letter"), "124:22P02");
+}
+
+TEST_F(MetricWriterTest, SaysWhichRightIsMissingAndLosesNothing) {
+    execute("CREATE ROLE uploader LOGIN; GRANT burgee_writer TO uploader");
+    add_random_events(10, 8);
+    MetricWriter writer = this->writer({}, "uploader");
+    ASSERT_EQ(writer.open_cursor(spool_, 1).status, WriteStatus::kCommitted);
+    for (const char* table : {"public.ab_test_metrics", "burgee.unit_metrics"}) {
+        const std::string right = std::string("INSERT ON ") + table;
+        execute("REVOKE " + right + " FROM burgee_writer");
+        const WriteReport refused = writer.write({spool_, 1, 11}, source_);
+        EXPECT_EQ(refused.status, WriteStatus::kConfiguration) << table;
+        EXPECT_THAT(refused.error.message, ::testing::HasSubstr("burgee_writer")) << table;
+        execute("GRANT " + right + " TO burgee_writer");
+    }
+    EXPECT_EQ(value("SELECT count(*) FROM burgee.dead_letter"), "0");
+    EXPECT_EQ(writer.write({spool_, 1, 11}, source_).status, WriteStatus::kCommitted);
+    expect_stored_once(10);
+}
+
 TEST_F(MetricWriterTest, SaysWhenSomebodyMustAct) {
     add_random_events(10, 5);
     MetricWriter writer = this->writer();

@@ -3,6 +3,7 @@
 // Method: one real server, spoiled in one way at a time.
 #include "sync/pg_session.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -57,6 +58,26 @@ TEST_F(PgSessionTest, TellsFailuresApart) {
     });
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().sqlstate, "25006");
+}
+
+TEST_F(PgSessionTest, LeavesAServerThatTakesNoWritesAnyMore) {
+    const auto write = [this] {
+        return session_.transaction(PgAccess::kReadWrite, [](PgTransaction& open) {
+            open.script("CREATE TABLE IF NOT EXISTS public.t(n int)");
+        });
+    };
+    ASSERT_TRUE(write());
+    cluster_.execute("ALTER SYSTEM SET default_transaction_read_only = on");
+    cluster_.execute("SELECT pg_reload_conf()");
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    auto refused = write();
+    while (refused && std::chrono::steady_clock::now() < deadline) {
+        refused = write();  // the server reads its settings when it comes to it
+    }
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().sqlstate, "25006");
+    EXPECT_TRUE(refused.error().is_transient());
+    EXPECT_FALSE(session_.is_connected()) << "another of the servers may be the primary by now";
 }
 
 TEST_F(PgSessionTest, RollsBackWhatFailed) {
