@@ -29,6 +29,11 @@ constexpr std::chrono::minutes kPartitionInterval{60};
 // small ones take milliseconds, 100 full ones seconds.
 constexpr int kWaitingNotesMax = 100;
 
+std::uint64_t events_max(const UploaderOptions& options) {
+    return options.writer.stores_raw_rows ? options.batch_events_max
+                                          : options.folded_batch_events_max;
+}
+
 std::uint64_t dropped_by_clients(const Counters& counters) {
     std::uint64_t sum = 0;
     for (const Counter counter :
@@ -50,6 +55,7 @@ Uploader::Uploader(Spool& spool, Counters& counters, UploaderOptions options)
       writer_(options_.connection, options_.writer),
       source_(spool),
       cursor_lsn_(std::max<std::uint64_t>(spool.oldest_lsn(), 1)),
+      batch_events_(events_max(options_)),
       retry_wait_(options_.retry_min),
       random_(std::random_device{}()),
       next_heartbeat_(Clock::now()),
@@ -202,10 +208,7 @@ void Uploader::fail_id_change(const SpoolError& error) {
 }
 
 std::uint64_t Uploader::batch_end() const {
-    const std::uint64_t events_max = options_.writer.stores_raw_rows
-                                         ? options_.batch_events_max
-                                         : options_.folded_batch_events_max;
-    std::uint64_t end = std::min(spool_.durable_end_lsn(), cursor_lsn_ + events_max);
+    std::uint64_t end = std::min(spool_.durable_end_lsn(), cursor_lsn_ + batch_events_);
     // A batch is either wholly new or wholly a repetition, so that each is counted as what it is.
     if (cursor_lsn_ < delivered_end_lsn_) {
         end = std::min(end, delivered_end_lsn_);
@@ -217,6 +220,17 @@ std::uint64_t Uploader::batch_end() const {
     return end;
 }
 
+// A server too slow for the whole backlog within its time, or a link that never lasts that long, would
+// be sent the same batch for ever.
+void Uploader::fit_batch(sync::WriteStatus status) {
+    if (status == sync::WriteStatus::kCommitted) {
+        batch_events_ = std::min(events_max(options_), 2 * batch_events_);
+    } else if (status == sync::WriteStatus::kRetry) {
+        const std::uint64_t tried = attempted_end_lsn_ - cursor_lsn_;
+        batch_events_ = std::min(batch_events_, std::max(tried / 2, kBusyBacklog));
+    }
+}
+
 void Uploader::upload() {
     attempted_end_lsn_ = batch_end();
     if (attempted_end_lsn_ <= cursor_lsn_) {
@@ -224,6 +238,7 @@ void Uploader::upload() {
     }
     const sync::MetricBatch batch{spool_.spool_id(), cursor_lsn_, attempted_end_lsn_};
     const sync::WriteReport report = writer_.write(batch, source_);
+    fit_batch(report.status);
     switch (report.status) {
         case sync::WriteStatus::kCommitted:
             take(report);

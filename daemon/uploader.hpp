@@ -91,6 +91,7 @@ private:
     void fail_id_change(const SpoolError& error);
     void upload();
     std::uint64_t batch_end() const;
+    void fit_batch(sync::WriteStatus status);
     void take(const sync::WriteReport& report);
     void count(const sync::WriteReport& report);
     void fail(const sync::WriteReport& report);
@@ -115,6 +116,7 @@ private:
     std::uint64_t cursor_lsn_;  // until the database has said where it is: the oldest that is kept
     std::uint64_t delivered_end_lsn_ = 0;  // events below were counted as delivered by this process
     std::uint64_t attempted_end_lsn_ = 0;  // of the last batch
+    std::uint64_t batch_events_;  // at most, of the next batch: halved by a failure, doubled by a success
     std::chrono::milliseconds retry_wait_;
     std::minstd_rand random_;
     Clock::time_point next_heartbeat_;

@@ -185,6 +185,25 @@ TEST_F(UploaderTest, TakesALongBacklogInBatchesAsLongAsTheyMayBe) {
     EXPECT_EQ(value("SELECT sum(n) FROM burgee.unit_metrics"), "20000");
 }
 
+TEST_F(UploaderTest, ABatchThatTakesTooLongIsHalvedUntilItFits) {
+    execute(
+        "CREATE FUNCTION public.take_too_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF (SELECT count(*) FROM written) > 15000 THEN"
+        "  RAISE EXCEPTION 'statement timeout' USING ERRCODE = '57014';"
+        " END IF; RETURN NULL; END $$;"
+        "CREATE TRIGGER take_too_long AFTER INSERT ON public.ab_test_metrics"
+        " REFERENCING NEW TABLE AS written FOR EACH STATEMENT"
+        " EXECUTE FUNCTION public.take_too_long()");
+    for (int frame = 0; frame < 80; ++frame) {
+        spool_events(500);
+    }
+    Uploader uploader(*spool_, counters_, options(cluster_.dsn()));
+    expect_uploaded(uploader);
+    expect_stored_once(40'000);
+    EXPECT_GE(counters_.value(Counter::upload_failures), 2U) << "40 000, then 20 000";
+    EXPECT_GE(counters_.value(Counter::uploads), 3U) << "then 10 000 at most, 20 000 being too many";
+}
+
 TEST_F(UploaderTest, GoesOnWhereTheDatabaseStandsAfterARestart) {
     spool_events(100);
     {
