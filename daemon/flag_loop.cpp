@@ -57,12 +57,6 @@ sync::PgOptions options_of(const Config& config, const char* application) {
     return options;
 }
 
-/// @return  "" or why it is not on disk.
-std::string save(const std::string& directory, std::span<const std::byte> image) {
-    const auto saved = save_last_known_good(directory, image);
-    return saved ? "" : saved.error().message;
-}
-
 }  // namespace
 
 /// Everything that belongs to the loop's thread.
@@ -72,9 +66,12 @@ struct FlagLoop::Database {
           reader(session),
           listener(options_of(config, "burgeed-listener"), config.listen),
           next_poll(Clock::now()),
-          saver([directory = config.state_directory.string()](
-                    std::span<const std::byte> image) { return save(directory, image); },
-                kSaveSpacing) {}
+          saver(
+              [directory = config.state_directory.string()](std::span<const std::byte> image) {
+                  const auto saved = save_last_known_good(directory, image);
+                  return saved ? std::string() : saved.error().message;
+              },
+              kSaveSpacing) {}
 
     /// Database time now, as far as the last poll and our own clock know it; never goes back.
     std::int64_t database_unix_ms() {
@@ -172,8 +169,7 @@ void FlagLoop::refresh() {
 }
 
 void FlagLoop::wake() const {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
+    ::eventfd_write(wake_fd_, 1);
 }
 
 FlagLoopStatus FlagLoop::status() const {
@@ -269,8 +265,8 @@ void FlagLoop::wait(Database& database) {
         database.next_poll = std::min(database.next_poll, database.last_poll + kHintSpacing);
     }
     if (outcome == sync::WaitOutcome::kWoken) {
-        std::uint64_t count = 0;
-        [[maybe_unused]] const ssize_t drained = ::read(wake_fd_, &count, sizeof count);
+        eventfd_t count = 0;
+        ::eventfd_read(wake_fd_, &count);
     }
     const std::scoped_lock lock(mutex_);
     status_.is_listening = database.listener.is_listening();
