@@ -45,7 +45,7 @@ void on_alarm(int) {
     errno = saved_errno;
 }
 
-void on_alarm_fork(int signal) {
+[[maybe_unused]] void on_alarm_fork(int signal) {  // sanitizer builds leave its test out
     const int saved_errno = errno;
     if (fork() == 0) {
         _exit(0);  // all that a child may do that was forked in the middle of track()
