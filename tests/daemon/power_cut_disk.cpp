@@ -39,11 +39,11 @@ public:
     }
 
     int sync() override {
-        if (disk_.has_failed_sync_[file_.get()]) {
+        if (file_->has_failed_sync) {
             ++disk_.syncs_after_failure_;
         }
         if (const int error = disk_.next_call_error(true)) {
-            disk_.has_failed_sync_[file_.get()] = true;
+            file_->has_failed_sync = true;
             // As Linux does: said once, and the pages pass for clean from now on, wherever each of
             // them is. Some got there, the cut decides which.
             file_->abandoned.insert(file_->dirty.begin(), file_->dirty.end());
@@ -162,6 +162,7 @@ void PowerCutDisk::cut(std::uint64_t block_size) {
         name_history_.clear();
     }
     for (auto& [name, file] : names_) {
+        file->has_failed_sync = false;
         file->dirty.insert(file->abandoned.begin(), file->abandoned.end());
         file->abandoned.clear();
         for (const auto& [begin, end] : file->dirty) {
@@ -180,7 +181,6 @@ void PowerCutDisk::cut(std::uint64_t block_size) {
         file->dirty.clear();
         file->cached = file->durable;
     }
-    has_failed_sync_.clear();
     sync_error_ = 0;
     failing_call_ = ~0ULL;
 }

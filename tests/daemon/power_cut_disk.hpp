@@ -22,6 +22,7 @@ struct DiskFile {
     std::map<std::uint64_t, std::uint64_t> dirty;      ///< begin -> end of unsynced writes
     std::uint64_t unreadable_at = ~0ULL;               ///< a byte of a block that gives EIO
     std::map<std::uint64_t, std::uint64_t> abandoned;  ///< of those that a failed sync left out
+    bool has_failed_sync = false;                      ///< since the last cut
 };
 
 /// The disk itself; it outlives the spools that are opened on it.
@@ -63,7 +64,6 @@ private:
     std::mt19937_64 random_;
     Names names_;
     std::vector<Names> name_history_;  ///< states since the last sync_names(), oldest first
-    std::map<const DiskFile*, bool> has_failed_sync_;
     std::uint64_t calls_ = 0;
     std::uint64_t failing_call_ = ~0ULL;
     int failing_error_ = 0;
