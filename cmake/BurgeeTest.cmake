@@ -8,7 +8,7 @@
 # In a release build the tests themselves are compiled with -O1: what they test is the library's -O3
 # code, and their own takes a third of the time to build; sanitizer builds take -O0 likewise.
 #
-# THREADED: more than one thread of ours runs in it, so that the thread sanitizer can find something; the
+# THREADED: threads of ours run in it that run in no other, so that the thread sanitizer can find something; the
 # other programs are left out of its build.
 #
 # OPTIMISED keeps -O3, for tests of the header-only client, whose code is theirs.
