@@ -90,19 +90,20 @@ ChaosProxy::Plan ChaosProxy::draw_plan() {
     if (!is_cutting_) {
         return plan;
     }
-    switch (random_() % 3) {
+    // Kinds in turn and places at random: a run of ten cuts has every kind already.
+    switch (plans_drawn_++ % 3) {
         case 0:
             plan.client_bytes = 1 + random_() % kClientBytesMax;
             break;
         case 1:
             plan.server_bytes = 1 + random_() % kServerBytesMax;
             break;
-        default:
+        default:  // a third each: within the message, before its answer, just behind it
             plan.commits = 1 + random_() % kCommitsMax;
-            // A third each: within the message, just behind it, before its answer.
-            plan.commit_bytes = random_() % 3 == 0 ? 1 + random_() % (kCommitMessage.size() - 1)
-                                                   : kCommitMessage.size();
-            plan.has_answer = random_() % 2 == 0;
+            const std::uint64_t kind = commit_plans_drawn_++ % 3;
+            plan.commit_bytes = kind == 0 ? 1 + random_() % (kCommitMessage.size() - 1)
+                                          : kCommitMessage.size();
+            plan.has_answer = kind == 1;
             break;
     }
     return plan;

@@ -54,7 +54,9 @@ private:
 
     std::string server_socket_;
     TemporaryDirectory directory_{"chaos"};
-    std::mt19937 random_;  // of the accepting thread alone
+    std::mt19937 random_;  // of the accepting thread alone, as the counts of what was drawn
+    std::uint64_t plans_drawn_ = 0;
+    std::uint64_t commit_plans_drawn_ = 0;
     int listener_ = -1;
     int stop_pipe_[2] = {-1, -1};
     std::atomic<bool> is_cutting_ = true;
