@@ -4,20 +4,16 @@
 #include <array>
 #include <cmath>
 #include <iterator>
-#include <pqxx/pqxx>
-#include <pqxx/tablewriter>
 #include <set>
 #include <span>
 
 #include "shm/assertion.hpp"
 #include "sync/metric_rows.hpp"
 #include "sync/mutations.hpp"
+#include "sync/pg_copy.hpp"
 
 namespace burgee::sync {
 namespace {
-
-// libpq sends when about 8 KiB have gathered; larger pieces only save calls.
-constexpr std::size_t kCopyPieceSize = 64 * 1024;
 
 // Events of experiments that are not known yet, put aside in one batch. At the bound the batch
 // ends, so a flood of them costs transactions, not memory.
@@ -53,10 +49,16 @@ constexpr const char* kAdvanceCursor =
     " WHERE spool_id = $1 AND next_lsn = $2";
 constexpr const char* kForceCursor =
     "UPDATE burgee.spool_cursor SET next_lsn = $2, updated_at = now() WHERE spool_id = $1";
-// Asked first, because an error at the very start of a COPY reaches us without its SQLSTATE.
+// Asked first: COPY is refused under row security and needs another way then, a missing right wants
+// words of its own, and only columns of the types of our own table take COPY's binary form.
 constexpr const char* kRawTableAccess =
     "SELECT row_security_active('public.ab_test_metrics'),"
-    " has_any_column_privilege('public.ab_test_metrics', 'INSERT')";
+    " has_any_column_privilege('public.ab_test_metrics', 'INSERT'),"
+    " (SELECT count(*) FROM unnest($1::text[], $2::text[]) AS c (name, type)"
+    "    JOIN pg_catalog.pg_attribute a ON a.attname = c.name"
+    "     AND (a.atttypid = c.type::pg_catalog.regtype"
+    "          OR c.type = 'text' AND a.atttypid = 'varchar'::pg_catalog.regtype)"
+    "   WHERE a.attrelid = 'public.ab_test_metrics'::pg_catalog.regclass)";
 // Not LIKE the table: that would need the right to read it.
 constexpr const char* kCreateTemporaryTable =
     "CREATE TEMPORARY TABLE IF NOT EXISTS burgee_raw_rows (id uuid, experiment_id uuid,"
@@ -83,49 +85,14 @@ std::string text_of(const Uuid& id) {
     return text;
 }
 
-/// One COPY of lines that are already in COPY's text form, sent in pieces.
-class LineCopy {
-public:
-    LineCopy(pqxx::transaction_base& transaction, const std::string& table,
-             std::span<const std::string_view> columns)
-        : LineCopy(transaction, table, std::vector<std::string>(columns.begin(), columns.end())) {}
-
-    /// Where the caller appends whole lines, newline included, before each call of
-    /// send_some().
-    std::string& lines() { return lines_; }
-
-    void send_some() {
-        if (lines_.size() >= kCopyPieceSize) {
-            send();
-        }
+std::string array_of(std::span<const std::string_view> texts) {
+    std::string array;
+    for (const std::string_view text : texts) {
+        array += array.empty() ? "{\"" : "\",\"";
+        array += text;
     }
-
-    void complete() {
-        if (!lines_.empty()) {
-            send();
-        }
-        writer_.complete();
-    }
-
-private:
-// stream_to, the successor, makes a std::string of every field; the old class takes lines as they
-// are. What it is deprecated for, other multibyte encodings, does not concern UTF-8.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    LineCopy(pqxx::transaction_base& transaction, const std::string& table,
-             const std::vector<std::string>& columns)
-        : writer_(transaction, table, columns.begin(), columns.end()) {}
-#pragma GCC diagnostic pop
-
-    void send() {
-        lines_.pop_back();  // the writer ends the last line itself
-        writer_.write_raw_line(lines_);
-        lines_.clear();
-    }
-
-    pqxx::tablewriter writer_;
-    std::string lines_;
-};
+    return array + "\"}";
+}
 
 }  // namespace
 
@@ -186,11 +153,14 @@ void BatchTransaction::choose_raw_table() {
     if (!options_.stores_raw_rows) {
         return;
     }
-    const PgRows access = transaction_.query(kRawTableAccess);
+    const PgRows access =
+        transaction_.query(kRawTableAccess, {array_of(kRawColumns), array_of(kRawColumnTypes)});
     if (!access.boolean(0, 1)) {
         throw SyncFailure(SyncErrorKind::kConfiguration,
                           "no right to insert into public.ab_test_metrics: grant burgee_writer");
     }
+    raw_form_ =
+        access.integer(0, 2) == std::ssize(kRawColumns) ? CopyForm::kBinary : CopyForm::kText;
     if (access.boolean(0, 0)) {
         transaction_.query(kCreateTemporaryTable);
         raw_table_ = kTemporaryTable;
@@ -199,9 +169,9 @@ void BatchTransaction::choose_raw_table() {
 
 void BatchTransaction::copy_batch(const MetricBatch& batch, EventSource& source,
                                   WriteReport& report) {
-    std::optional<LineCopy> copy;
+    std::optional<PgCopy> copy;
     if (options_.stores_raw_rows) {
-        copy.emplace(transaction_.native(), raw_table_, kRawColumns);
+        copy.emplace(transaction_, raw_table_, kRawColumns, raw_form_);
     }
     std::uint64_t lsn = batch.first_lsn;
     while (lsn < batch.end_lsn && memory_.fold.row_count() < options_.folded_rows_max &&
@@ -215,7 +185,7 @@ void BatchTransaction::copy_batch(const MetricBatch& batch, EventSource& source,
                 continue;
             }
             if (copy) {
-                append_raw_line(copy->lines(), batch.spool_id, event);
+                append_raw(copy->rows(), batch.spool_id, event);
                 copy->send_some();
             }
             fold(event, *place, report);
@@ -229,6 +199,15 @@ void BatchTransaction::copy_batch(const MetricBatch& batch, EventSource& source,
         copy->complete();
     }
     report.next_lsn = lsn;
+}
+
+void BatchTransaction::append_raw(std::string& rows, const Uuid& spool_id,
+                                  const MetricEvent& event) const {
+    if (raw_form_ == CopyForm::kBinary) {
+        append_raw_row(rows, spool_id, event);
+    } else {
+        append_raw_line(rows, spool_id, event);
+    }
 }
 
 void BatchTransaction::keep(const MetricEvent& event) {
@@ -263,11 +242,11 @@ void BatchTransaction::copy_kept(const MetricBatch& batch, WriteReport& report) 
     experiments.erase(std::unique(experiments.begin(), experiments.end()), experiments.end());
     memory_.cells.load(transaction_.native(), experiments);
 
-    std::string raw_lines;
+    std::string raw_rows;
     std::string dead_letters;
     for (const KeptEvent& kept : kept_) {
         if (const auto place = memory_.cells.place(kept.event)) {
-            append_raw_line(raw_lines, batch.spool_id, kept.event);
+            append_raw(raw_rows, batch.spool_id, kept.event);
             fold(kept.event, *place, report);
         } else {
             append_dead_letter_line(dead_letters, batch.spool_id, kept.event,
@@ -276,9 +255,9 @@ void BatchTransaction::copy_kept(const MetricBatch& batch, WriteReport& report) 
         }
     }
     kept_.clear();
-    if (options_.stores_raw_rows && !raw_lines.empty()) {
-        LineCopy copy(transaction_.native(), raw_table_, kRawColumns);
-        copy.lines() = std::move(raw_lines);
+    if (options_.stores_raw_rows && !raw_rows.empty()) {
+        PgCopy copy(transaction_, raw_table_, kRawColumns, raw_form_);
+        copy.rows() += raw_rows;
         copy.complete();
     }
     send_dead_letters(dead_letters);
@@ -304,8 +283,8 @@ void BatchTransaction::send_dead_letters(const std::string& lines) {
     if (lines.empty()) {
         return;
     }
-    LineCopy copy(transaction_.native(), "burgee.dead_letter", kDeadLetterColumns);
-    copy.lines() = lines;
+    PgCopy copy(transaction_, "burgee.dead_letter", kDeadLetterColumns, CopyForm::kText);
+    copy.rows() = lines;
     copy.complete();
 }
 

@@ -19,6 +19,7 @@
 #include "sync/cell_dictionary.hpp"
 #include "sync/metric_event.hpp"
 #include "sync/metric_writer.hpp"
+#include "sync/pg_copy.hpp"
 #include "sync/pg_session.hpp"
 #include "sync/unit_merge.hpp"
 
@@ -54,6 +55,7 @@ private:
     void choose_raw_table();
     bool advance_cursor(const MetricBatch& batch);
     void copy_batch(const MetricBatch& batch, EventSource& source, WriteReport& report);
+    void append_raw(std::string& rows, const Uuid& spool_id, const MetricEvent& event) const;
     void copy_kept(const MetricBatch& batch, WriteReport& report);
     void keep(const MetricEvent& event);
     void fold(const MetricEvent& event, const CellDictionary::Place& place, WriteReport& report);
@@ -67,6 +69,7 @@ private:
     const MetricWriterOptions& options_;
     WriterMemory& memory_;
     std::string raw_table_ = "public.ab_test_metrics";
+    CopyForm raw_form_ = CopyForm::kText;
     std::deque<KeptEvent> kept_;  // a deque: texts must not move
     std::size_t kept_size_bytes_ = 0;
 };

@@ -5,6 +5,8 @@
 #include <burgee/checksum.hpp>
 #include <charconv>
 #include <cstring>
+#include <iterator>
+#include <limits>
 
 #include "shm/assertion.hpp"
 #include "shm/json_text.hpp"
@@ -20,6 +22,8 @@ constexpr std::uint32_t kTimestamptzType = 1184;
 
 constexpr std::int64_t kMsPerDay = 86'400'000;
 constexpr std::int64_t kPostgresEpochUnixMs = 946'684'800'000;  // 2000-01-01 00:00 UTC
+constexpr std::int64_t kFirstYearUnixMs = -62'135'596'800'000;  // 0001-01-01 00:00 UTC
+constexpr std::int64_t kYear10000UnixMs = 253'402'300'800'000;
 
 template <typename Number>
 void append_number(std::string& text, Number number) {
@@ -128,13 +132,13 @@ void append_optional_field(std::string& lines, std::string_view text) {
 }
 
 // `{"burgee.unit": "...", <what the event brought>}`: a unit that is neither user nor session has
-// no column of its own. Bytes that are no object are passed on for PostgreSQL to refuse.
-void append_metadata(std::string& lines, const MetricEvent& event) {
+// no column of its own. Bytes that are no object are passed on for PostgreSQL to refuse. `merged`
+// holds what did not come with the event.
+std::string_view stored_metadata(const MetricEvent& event, std::string& merged) {
     if (event.unit_source != UnitSource::kOther) {
-        append_copy_escaped(lines, event.metadata_json.empty() ? "{}" : event.metadata_json);
-        return;
+        return event.metadata_json.empty() ? "{}" : event.metadata_json;
     }
-    std::string merged = "{\"burgee.unit\":" + jsonb_quoted(event.unit_text);
+    merged = "{\"burgee.unit\":" + jsonb_quoted(event.unit_text);
     std::string_view rest = event.metadata_json;
     const std::size_t brace = rest.find('{');
     rest = brace == std::string_view::npos ? "}" : rest.substr(brace + 1);
@@ -143,15 +147,22 @@ void append_metadata(std::string& lines, const MetricEvent& event) {
         merged += ',';
     }
     merged += rest;
-    append_copy_escaped(lines, merged);
+    return merged;
+}
+
+std::uint16_t big_endian(std::uint16_t value) {
+    return __builtin_bswap16(value);
+}
+std::uint32_t big_endian(std::uint32_t value) {
+    return __builtin_bswap32(value);
+}
+std::uint64_t big_endian(std::uint64_t value) {
+    return __builtin_bswap64(value);
 }
 
 template <typename Integer>
 void append_big_endian(std::string& bytes, Integer value) {
-    const Integer swapped =
-        sizeof(Integer) == 8
-            ? static_cast<Integer>(__builtin_bswap64(value))
-            : static_cast<Integer>(__builtin_bswap32(static_cast<std::uint32_t>(value)));
+    const Integer swapped = big_endian(value);
     std::array<char, sizeof(Integer)> raw;
     std::memcpy(raw.data(), &swapped, sizeof swapped);
     bytes.append(raw.data(), raw.size());
@@ -175,9 +186,72 @@ void append_element(std::string& bytes, double value) {
     append_element(bytes, std::bit_cast<std::uint64_t>(value));
 }
 
-void append_time(std::string& bytes, std::int64_t unix_ms) {
-    append_element(bytes, static_cast<std::uint64_t>((unix_ms - kPostgresEpochUnixMs) * 1'000));
+// Microseconds since 2000. A year outside 1 .. 9999 becomes a time that PostgreSQL refuses; the
+// number above it would be its "infinity", which it takes.
+std::uint64_t postgres_time(std::int64_t unix_ms) {
+    if (unix_ms < kFirstYearUnixMs || unix_ms >= kYear10000UnixMs) {
+        return std::numeric_limits<std::int64_t>::max() - 1;
+    }
+    return static_cast<std::uint64_t>((unix_ms - kPostgresEpochUnixMs) * 1'000);
 }
+
+/// One row of COPY's binary format, written into the end of a string: of each field its size and
+/// its bytes, numbers with the highest byte first.
+class BinaryRow {
+public:
+    /// `size_max`: of all that will be written.
+    BinaryRow(std::string& rows, std::size_t size_max)
+        : rows_(rows), end_(rows.size()), end_max_(end_ + size_max) {
+        rows_.resize(end_max_);
+    }
+    ~BinaryRow() {
+        BURGEE_ASSERT(end_ <= end_max_);
+        rows_.resize(end_);
+    }
+    BinaryRow(const BinaryRow&) = delete;
+    BinaryRow& operator=(const BinaryRow&) = delete;
+
+    void field_count(std::uint16_t count) { put(big_endian(count)); }
+    void null() { put(~std::uint32_t{0}); }
+    void uuid(const Uuid& id) { sized(id.data(), id.size()); }
+    void text(std::string_view text) { sized(text.data(), text.size()); }
+    void optional_text(std::string_view text) {
+        if (text.empty()) {
+            null();
+        } else {
+            this->text(text);
+        }
+    }
+    void integer(std::uint64_t value) {
+        put(big_endian(std::uint32_t{8}));
+        put(big_endian(value));
+    }
+    void jsonb(std::string_view json) {
+        put(big_endian(static_cast<std::uint32_t>(json.size() + 1)));
+        put(kJsonbVersion);
+        bytes(json.data(), json.size());
+    }
+
+private:
+    static constexpr std::uint8_t kJsonbVersion = 1;
+
+    template <typename Value>
+    void put(Value value) {
+        bytes(&value, sizeof value);
+    }
+    void sized(const void* data, std::size_t size) {
+        put(big_endian(static_cast<std::uint32_t>(size)));
+        bytes(data, size);
+    }
+    void bytes(const void* data, std::size_t size) {
+        std::memcpy(rows_.data() + end_, data, size);
+        end_ += size;
+    }
+
+    std::string& rows_;
+    std::size_t end_;
+    const std::size_t end_max_;
+};
 
 }  // namespace
 
@@ -202,6 +276,32 @@ Uuid raw_row_id(const Uuid& spool_id, std::uint64_t lsn) {
     return id;
 }
 
+void append_raw_row(std::string& rows, const Uuid& spool_id, const MetricEvent& event) {
+    // Twelve sizes, the number of fields, four uuids, four numbers: 162 bytes.
+    constexpr std::size_t kSizeWithoutTexts = 192;
+    std::string merged;
+    const std::string_view metadata = stored_metadata(event, merged);
+    BinaryRow row(rows, kSizeWithoutTexts + event.variant.size() + event.user_id.size() +
+                            event.session_id.size() + event.metric.size() + metadata.size());
+    row.field_count(std::size(kRawColumns));
+    row.uuid(raw_row_id(spool_id, event.lsn));
+    row.uuid(event.experiment);
+    row.text(event.variant);
+    row.optional_text(event.user_id);
+    row.optional_text(event.session_id);
+    row.text(event.metric);
+    row.integer(std::bit_cast<std::uint64_t>(event.value));
+    row.jsonb(metadata);
+    row.integer(postgres_time(event.created_unix_ms));
+    row.uuid(spool_id);
+    row.integer(event.lsn);
+    if (event.unit_source == UnitSource::kNone) {
+        row.null();
+    } else {
+        row.integer(event.unit);
+    }
+}
+
 void append_raw_line(std::string& lines, const Uuid& spool_id, const MetricEvent& event) {
     append_uuid(lines, raw_row_id(spool_id, event.lsn));
     lines += '\t';
@@ -217,7 +317,8 @@ void append_raw_line(std::string& lines, const Uuid& spool_id, const MetricEvent
     lines += '\t';
     append_number(lines, event.value);
     lines += '\t';
-    append_metadata(lines, event);
+    std::string merged;
+    append_copy_escaped(lines, stored_metadata(event, merged));
     lines += '\t';
     append_timestamp(lines, event.created_unix_ms);
     lines += '\t';
@@ -283,8 +384,8 @@ void MergeArrays::fill(std::span<const FoldedRow> rows, std::span<const std::uin
         append_element(sum_of_squares, row.sum_of_squares);
         append_element(min, row.min);
         append_element(max, row.max);
-        append_time(first_at, row.first_unix_ms);
-        append_time(last_at, row.last_unix_ms);
+        append_element(first_at, postgres_time(row.first_unix_ms));
+        append_element(last_at, postgres_time(row.last_unix_ms));
     }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// Events as PostgreSQL takes them: lines of COPY in text form, and arrays in binary form for the
-// merge. Relied on by the metric writer. Written by hand because it is most of the writer's own
-// work: one event costs about 250 ns here. Nothing here talks to a server.
+// Events as PostgreSQL takes them: rows of COPY, and arrays in binary form for the merge. Relied on
+// by the metric writer. Written by hand because it is most of the writer's own work. Nothing here
+// talks to a server.
 
 #include <cstdint>
 #include <span>
@@ -15,11 +15,26 @@
 
 namespace burgee::sync {
 
-/// The columns of public.ab_test_metrics in the order of append_raw_line(). Every column is sent:
+/// The columns of public.ab_test_metrics in the order of append_raw_row(). Every column is sent:
 /// one left to a volatile default, as gen_random_uuid() of `id` is, makes COPY 2.8 times slower.
 inline constexpr std::string_view kRawColumns[] = {
     "id",           "experiment_id", "variant_name", "user_id",  "session_id", "metric_type",
     "metric_value", "metadata",      "created_at",   "spool_id", "lsn",        "unit"};
+
+/// Their types in our own table, as pg_catalog.format_type() names them without their limits;
+/// `character varying` has the binary form of `text`.
+inline constexpr std::string_view kRawColumnTypes[] = {"uuid",
+                                                       "uuid",
+                                                       "text",
+                                                       "text",
+                                                       "text",
+                                                       "text",
+                                                       "double precision",
+                                                       "jsonb",
+                                                       "timestamp with time zone",
+                                                       "uuid",
+                                                       "bigint",
+                                                       "bigint"};
 
 /// The columns of burgee.dead_letter in the order of append_dead_letter_line().
 inline constexpr std::string_view kDeadLetterColumns[] = {"spool_id", "lsn", "reason", "event"};
@@ -28,7 +43,12 @@ inline constexpr std::string_view kDeadLetterColumns[] = {"spool_id", "lsn", "re
 /// of version 8 (RFC 9562), 122 bits of XXH3.
 Uuid raw_row_id(const Uuid& spool_id, std::uint64_t lsn);
 
-/// Appends one line of COPY's text format, newline included.
+/// Appends one row of COPY's binary format, for columns of the types of kRawColumnTypes: the server
+/// takes it in half the time of a line of text. Cost: about 60 ns.
+void append_raw_row(std::string& rows, const Uuid& spool_id, const MetricEvent& event);
+
+/// The same row as a line of COPY's text format, newline included, for columns of whatever types
+/// read these texts: tables that are not ours. Cost: about 250 ns.
 void append_raw_line(std::string& lines, const Uuid& spool_id, const MetricEvent& event);
 
 /// Likewise for burgee.dead_letter. The event becomes a JSON object that PostgreSQL accepts

@@ -31,11 +31,36 @@ namespace {
 
 using WriteTransaction = pqxx::transaction<pqxx::read_committed, pqxx::read_write>;
 
+/// libpqxx's connection, which keeps libpq's to itself, made by a policy that remembers it.
+class Connection : public pqxx::connection_base {
+public:
+    explicit Connection(const std::string& keywords) : connection_base(policy_), policy_(keywords) {
+        init();
+    }
+    ~Connection() { close(); }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    pg_conn* libpq() const { return policy_.connected; }
+
+private:
+    struct Policy : pqxx::connect_direct {
+        using connect_direct::connect_direct;
+        handle do_startconnect(handle previous) override {
+            return connected = connect_direct::do_startconnect(previous);
+        }
+
+        handle connected = nullptr;
+    };
+
+    Policy policy_;
+};
+
 /// Begins and sets its limits in one round trip, which libpqxx's own transactions do not: a kill
 /// switch waits for every one of them. Nothing is in doubt when the COMMIT of a reader fails.
 class ReadTransaction : public pqxx::dbtransaction {
 public:
-    ReadTransaction(pqxx::connection& connection, const std::string& limits)
+    ReadTransaction(pqxx::connection_base& connection, const std::string& limits)
         : namedclass("transaction"),
           dbtransaction(connection, pqxx::isolation_traits<pqxx::repeatable_read>::name(),
                         pqxx::read_only),
@@ -86,10 +111,11 @@ std::string sqlstate_of(const pqxx::failure& failure) {
 }
 
 template <class Transaction>
-void run_in(Transaction& native, AnswerGuard& guard, std::optional<AnswerGuard::Question>& question,
+void run_in(Transaction& native, Connection& connection, AnswerGuard& guard,
+            std::optional<AnswerGuard::Question>& question,
             const std::function<void(PgTransaction&)>& body) {
     question.reset();  // begun
-    PgTransaction open(native, &guard);
+    PgTransaction open(native, connection.libpq(), &guard);
     body(open);
     question.emplace(&guard);
     native.commit();
@@ -102,12 +128,12 @@ void run_in(Transaction& native, AnswerGuard& guard, std::optional<AnswerGuard::
 struct PgSession::Link {
     std::mutex mutex;  // guards socket
     int socket = -1;
-    std::unique_ptr<pqxx::connection> connection;
+    std::unique_ptr<Connection> connection;
     std::unique_ptr<pqxx::quiet_errorhandler>
         quiet;  // messages reach callers as errors, not stderr
 
     void connect(const std::string& keywords) {
-        connection = std::make_unique<pqxx::connection>(keywords);
+        connection = std::make_unique<Connection>(keywords);
         quiet = std::make_unique<pqxx::quiet_errorhandler>(*connection);
         const std::lock_guard lock(mutex);
         socket = ::dup(connection->sock());
@@ -225,11 +251,11 @@ void PgSession::run_on_link(PgAccess access, const std::function<void(PgTransact
     std::optional<AnswerGuard::Question> question(std::in_place, guard_.get());
     if (access == PgAccess::kReadOnly) {
         ReadTransaction native(*link_->connection, limits);
-        run_in(native, *guard_, question, body);
+        run_in(native, *link_->connection, *guard_, question, body);
     } else {
         WriteTransaction native(*link_->connection);
         native.exec(limits);
-        run_in(native, *guard_, question, body);
+        run_in(native, *link_->connection, *guard_, question, body);
     }
 }
 

@@ -28,6 +28,7 @@ namespace pqxx {
 class result;
 class transaction_base;
 }  // namespace pqxx
+struct pg_conn;  // libpq's PGconn
 
 namespace burgee::sync {
 
@@ -43,8 +44,8 @@ struct PgOptions {
     std::chrono::milliseconds lock_timeout{5000};
     std::chrono::milliseconds idle_timeout{30'000};  ///< of an open transaction that does nothing
     /// How long one answer is waited for, whatever stands between us and the server; longer than
-    /// statement_timeout. 0: as long as the connection stands. What goes through native() is not
-    /// timed.
+    /// statement_timeout. 0: as long as the connection stands. What goes through native() or
+    /// libpq() is not timed.
     std::chrono::milliseconds answer_timeout{0};
 };
 
@@ -78,8 +79,8 @@ private:
 /// SyncFailure or an exception of libpqxx; the session turns both into a SyncError.
 class PgTransaction {
 public:
-    PgTransaction(pqxx::transaction_base& native, AnswerGuard* guard)
-        : native_(native), guard_(guard) {}
+    PgTransaction(pqxx::transaction_base& native, pg_conn* libpq, AnswerGuard* guard)
+        : native_(native), libpq_(libpq), guard_(guard) {}
     PgTransaction(const PgTransaction&) = delete;
     PgTransaction& operator=(const PgTransaction&) = delete;
 
@@ -90,11 +91,13 @@ public:
     /// Runs a text of several statements without parameters: migrations.
     void script(std::string_view sql);
 
-    /// The transaction of libpqxx, for COPY (pqxx::stream_to) inside `sync`.
+    /// The transaction of libpqxx, and the connection under it, for what the above cannot do.
     pqxx::transaction_base& native() { return native_; }
+    pg_conn* libpq() { return libpq_; }
 
 private:
     pqxx::transaction_base& native_;
+    pg_conn* libpq_;
     AnswerGuard* guard_;  // null: nobody watches
 };
 

@@ -12,8 +12,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <pqxx/pqxx>
-#include <pqxx/tablewriter>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -23,6 +21,7 @@
 #include "sync/metric_rows.hpp"
 #include "sync/metric_writer.hpp"
 #include "sync/migrations.hpp"
+#include "sync/pg_copy.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 namespace burgee::test {
@@ -112,31 +111,26 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Events a second of COPY alone: the same lines, the same table, one transaction.
+/// Events a second of COPY alone: the same rows, the same table, one transaction.
 double raw_copy_rate(PostgresCluster& cluster, EndlessSource& source, std::uint64_t count) {
-    pqxx::connection connection(cluster.dsn());
-    const std::vector<std::string> columns(std::begin(sync::kRawColumns),
-                                           std::end(sync::kRawColumns));
+    sync::PgSession session({.dsn = cluster.dsn()});
     const Clock::time_point start = Clock::now();
-    pqxx::work transaction(connection);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored \
-    "-Wdeprecated-declarations"  // as in the writer: it takes whole lines
-    pqxx::tablewriter writer(transaction, "public.ab_test_metrics", columns.begin(), columns.end());
-#pragma GCC diagnostic pop
-    std::string lines;
-    for (std::uint64_t lsn = 1; lsn <= count;) {
-        const sync::EventChunk chunk = source.read(lsn, count + 1);
-        for (const sync::MetricEvent& event : chunk.events) {
-            sync::append_raw_line(lines, Uuid{0xFF}, event);
+    const auto copied = session.transaction(sync::PgAccess::kReadWrite, [&](auto& open) {
+        sync::PgCopy copy(open, "public.ab_test_metrics", sync::kRawColumns,
+                          sync::CopyForm::kBinary);
+        for (std::uint64_t lsn = 1; lsn <= count;) {
+            const sync::EventChunk chunk = source.read(lsn, count + 1);
+            for (const sync::MetricEvent& event : chunk.events) {
+                sync::append_raw_row(copy.rows(), Uuid{0xFF}, event);
+                copy.send_some();
+            }
+            lsn = chunk.next_lsn;
         }
-        lines.pop_back();
-        writer.write_raw_line(lines);
-        lines.clear();
-        lsn = chunk.next_lsn;
+        copy.complete();
+    });
+    if (!copied) {
+        throw std::runtime_error(copied.error().message);
     }
-    writer.complete();
-    transaction.commit();
     return static_cast<double>(count) / seconds_since(start);
 }
 
