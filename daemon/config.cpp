@@ -146,6 +146,8 @@ const std::vector<Setting>& settings() {
             integer_setting("spool", "cap_mib", &Config::spool_cap_mib, {16, 1'048'576}));
         table.push_back(
             integer_setting("spool", "segment_mib", &Config::spool_segment_mib, {1, 1024}));
+        table.push_back(text_setting("spool", "durability", &Config::spool_durability,
+                                     {"synced", "relaxed"}));
         table.push_back(bool_setting("events", "upload", &Config::upload));
         table.push_back(bool_setting("events", "store_raw", &Config::store_raw_events));
         table.push_back(text_setting("log", "level", &Config::log_level,

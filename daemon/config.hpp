@@ -23,6 +23,7 @@ struct Config {
     std::filesystem::path state_directory = "/var/lib/burgee";
     std::uint64_t spool_cap_mib = 4096;               ///< 16 .. 1 048 576
     std::uint64_t spool_segment_mib = 64;             ///< 1 .. 1024
+    std::string spool_durability = "synced";          ///< synced, relaxed: acknowledged before the sync
     bool store_raw_events = true;                     ///< rows in ab_test_metrics, not only unit state
     bool upload = true;                               ///< false: events wait in the spool
     std::string log_level = "info";                   ///< err, warning, info, debug

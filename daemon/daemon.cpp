@@ -239,6 +239,11 @@ void Daemon::Parts::serve_events() {
     EventServerOptions options;
     options.socket_path = (config.shm_directory / kEventSocketName).string();
     options.exposures = exposures;
+    if (config.spool_durability == "relaxed") {
+        options.limits.ingest.durability = Durability::kRelaxed;
+        spdlog::warn(
+            "spool.durability is relaxed: a power cut may take events that were acknowledged");
+    }
     options.inherited_descriptor = inherited_descriptor();
     options.on_spool_state = [this](const SpoolError* error) {
         publisher.set_state(kStateShedding, error != nullptr);
@@ -319,6 +324,7 @@ DaemonStatus Daemon::Parts::status() const {
     }
     status.is_spool_open = spool != nullptr;
     status.spool_error = spool_error;
+    status.spool_durability = config.spool_durability;
     status.connections_open = server ? server->connection_count() : 0;
     if (uploader) {
         const UploaderStatus upload = uploader->status();

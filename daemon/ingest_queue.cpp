@@ -163,17 +163,26 @@ void IngestQueue::store(Entries* pending) {
     while (begin < pending->size()) {
         IngestReport report;
         const std::size_t end = stage_group(*pending, begin, &report);
+        const auto report_stored = [&] {
+            // Before the report gives their room away.
+            std::for_each(pending->begin() + static_cast<std::ptrdiff_t>(begin),
+                          pending->begin() + static_cast<std::ptrdiff_t>(end),
+                          [](Entry& entry) { entry.events = {}; });
+            report.commits = 1;
+            report_(std::exchange(report, IngestReport{}));
+        };
+        const bool is_written = limits_.durability == Durability::kRelaxed && spool_.write();
+        if (is_written) {
+            report_stored();
+        }
         if (const auto committed = spool_.commit(); !committed && !kMutateEarlyAck) {
             report.error = committed.error();
             fail(*pending, end, std::move(report));
             return;
         }
-        // Before the report gives their room away.
-        std::for_each(pending->begin() + static_cast<std::ptrdiff_t>(begin),
-                      pending->begin() + static_cast<std::ptrdiff_t>(end),
-                      [](Entry& entry) { entry.events = {}; });
-        report.commits = 1;
-        report_(std::move(report));
+        if (!is_written) {
+            report_stored();
+        }
         spool_.prepare_ahead();
         begin = end;
     }

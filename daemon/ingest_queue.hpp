@@ -27,7 +27,14 @@
 
 namespace burgee::daemon {
 
+/// When a batch is reported as stored.
+enum class Durability : std::uint8_t {
+    kSynced,   ///< the disk has it
+    kRelaxed,  ///< the kernel has it: a power cut may take it, the death of burgeed does not
+};
+
 struct IngestLimits {
+    Durability durability = Durability::kSynced;
     std::size_t queue_size_bytes_max = 16U << 20U;
     std::size_t group_size_bytes_max = 1U << 20U;   ///< what one sync stores
     std::chrono::milliseconds watermark_after{50};  ///< of quiet

@@ -48,6 +48,7 @@ void write_spool(JsonWriter& json, const DaemonStatus& status) {
     json.key("spool").begin_object();
     json.key("is_open").value(status.is_spool_open);
     json.key("error").value(status.spool_error);
+    json.key("durability").value(status.spool_durability);
     json.key("events").value(spool.events_in_spool);
     json.key("size_bytes").value(spool.size_bytes);
     json.key("segments").value(spool.segments);
@@ -98,7 +99,8 @@ std::string spool_text(const DaemonStatus& status) {
     }
     return std::to_string(status.spool.events_in_spool) + " events waiting, " +
            mebibytes(status.spool.size_bytes) + " in " + std::to_string(status.spool.segments) +
-           " segments" + (status.upload_error.empty() ? "" : "; " + status.upload_error);
+           " segments" + (status.spool_durability == "relaxed" ? ", relaxed" : "") +
+           (status.upload_error.empty() ? "" : "; " + status.upload_error);
 }
 
 std::size_t problem_count(const FlagLoopStatus& flags) {

@@ -16,8 +16,9 @@ namespace burgee::daemon {
 struct DaemonStatus {
     FlagLoopStatus flags;
     SpoolStatistics spool;
-    bool is_spool_open = false;  ///< false: events are not taken, `spool` is empty
-    std::string spool_error;     ///< why it is not open, once an attempt has failed
+    bool is_spool_open = false;    ///< false: events are not taken, `spool` is empty
+    std::string spool_error;       ///< why it is not open, once an attempt has failed
+    std::string spool_durability;  ///< as configured: "synced", "relaxed"
     std::uint64_t connections_open = 0;
     std::string upload_error;  ///< why events are not reaching PostgreSQL; "" = they are
     std::uint64_t upload_lag_events = 0;

@@ -88,6 +88,11 @@ public:
         return writer_.stage(batch);
     }
 
+    bool write() {
+        const std::lock_guard lock(writer_mutex_);
+        return writer_.write();
+    }
+
     SpoolResult<std::uint64_t> commit(SpoolResult<void> (SpoolWriter::*store)()) {
         const std::lock_guard lock(writer_mutex_);
         if (auto stored = (writer_.*store)(); !stored) {
@@ -222,6 +227,10 @@ Spool::~Spool() = default;
 
 SpoolResult<std::uint64_t> Spool::stage(const StagedBatch& batch) {
     return state_->stage(batch);
+}
+
+bool Spool::write() {
+    return state_->write();
 }
 
 SpoolResult<std::uint64_t> Spool::commit() {

@@ -6,7 +6,8 @@
 //
 // Invariants:
 //   1. An event has one number, its LSN: 1, 2, 3, ... without holes. It never changes.
-//   2. commit() returns only after the disk has the group; read() shows nothing younger.
+//   2. commit() returns only after the disk has the group; read() shows nothing younger. So the
+//      database is never ahead of what a power cut leaves here.
 //   3. A recovered segment is never appended to, and no file is synced again after a failed sync,
 //      but by recovery, which writes again what such a sync may have left out.
 //   4. What the disk lost is a gap: counted, reported by read(), written down. Never silence.
@@ -155,9 +156,17 @@ public:
     /// @error kTooBig: events over 128 KiB, or counts that contradict each other.
     SpoolResult<std::uint64_t> stage(const StagedBatch& batch);
 
+    /// Writes everything staged without a sync, so that it outlives this process, not the machine;
+    /// read() does not show it yet. Only between the last stage() and its commit(), which must
+    /// follow. @return false: not done, since a segment ends here or the disk refused; commit() is
+    /// as always.
+    bool write();
+
     /// Stores everything staged: one write and one sync, more only when a segment ends here.
     /// @return durable_end_lsn() after it.
-    /// @error kFull, kDiskFailed: the whole group is forgotten, as if it had never been staged.
+    /// @error kFull, kDiskFailed: the whole group is forgotten, as if it had never been staged; of
+    /// a
+    ///        group that write() wrote, the events become a gap: counted, and read as lost.
     SpoolResult<std::uint64_t> commit();
 
     /// Call when nothing was committed for 50 ms: notes on disk how far the disk is known to be

@@ -58,6 +58,20 @@ SpoolResult<std::uint64_t> SpoolWriter::stage(const StagedBatch& batch) {
     return first_lsn;
 }
 
+bool SpoolWriter::write() {
+    if (group_.is_empty() || !active_) {
+        return false;
+    }
+    complete_group();
+    const std::size_t count = group_.frames().size();
+    if (count_fitting(0) != count) {
+        return false;
+    }
+    group_.seal(0, count, active_->salt, durable_end_lsn_ - 1);
+    is_group_written_ = active_->file->write(group_.bytes(0, count), active_->offset) == 0;
+    return is_group_written_;
+}
+
 SpoolResult<void> SpoolWriter::commit() {
     if (group_.is_empty()) {
         return {};
@@ -103,7 +117,10 @@ void SpoolWriter::prepare_ahead() {
     bytes_since_filling_ = 0;
 }
 
-void SpoolWriter::add_bookkeeping() {
+void SpoolWriter::complete_group() {
+    if (std::exchange(is_group_complete_, true)) {
+        return;
+    }
     if (bytes_since_sessions_ > std::max(kSessionsIntervalBytes, 8 * sessions_.size_bytes())) {
         group_.add_sessions(sessions_.all(), next_lsn_);
         group_.add_refusals(sessions_.refusals(), next_lsn_);
@@ -116,11 +133,12 @@ void SpoolWriter::add_bookkeeping() {
 }
 
 SpoolResult<void> SpoolWriter::store_group() {
-    add_bookkeeping();
+    complete_group();
+    const bool is_promised = is_group_written_;
     Progress progress;
     while (progress.frames_done < group_.frames().size()) {
         if (auto stored = store_part(&progress); !stored) {
-            forget_group(&progress);
+            is_promised ? lose_group(&progress) : forget_group(&progress);
             return stored;
         }
     }
@@ -143,9 +161,12 @@ SpoolResult<void> SpoolWriter::store_part(Progress* progress) {
         active_.reset();
         return {};
     }
-    group_.seal(begin, end, active_->salt, durable_end_lsn_ - 1);
     const auto bytes = group_.bytes(begin, end);
-    int error = active_->file->write(bytes, active_->offset);
+    int error = 0;
+    if (!std::exchange(is_group_written_, false)) {
+        group_.seal(begin, end, active_->salt, durable_end_lsn_ - 1);
+        error = active_->file->write(bytes, active_->offset);
+    }
     if (error == 0 && !kMutateNoFdatasync) {
         error = active_->file->sync();
         error = kMutateIgnoreSync ? 0 : error;
@@ -232,13 +253,31 @@ void SpoolWriter::take_over_group(const Progress& progress) {
     committed_bytes_.fetch_add(group_.size_bytes(), std::memory_order_relaxed);
     bytes_since_sessions_ += group_.size_bytes();
     bytes_since_filling_ += group_.size_bytes();
+    clear_group();
+}
+
+void SpoolWriter::clear_group() {
     group_.clear();
+    is_group_complete_ = false;
+    is_group_written_ = false;
 }
 
 void SpoolWriter::forget_group(Progress* progress) {
     discard_begun(progress);
-    group_.clear();
+    clear_group();
     next_lsn_ = durable_end_lsn_;
+}
+
+void SpoolWriter::lose_group(Progress* progress) {
+    discard_begun(progress);
+    for (const FrameGroup::Frame& frame : group_.frames()) {
+        sessions_.note_frame(frame.type, group_.payload(frame));
+    }
+    if (next_lsn_ > durable_end_lsn_) {
+        store_.note_lost({durable_end_lsn_, next_lsn_ - durable_end_lsn_, 0, 0, 0});
+    }
+    durable_end_lsn_ = next_lsn_;
+    clear_group();
 }
 
 void SpoolWriter::describe(SpoolStatistics* statistics) const {

@@ -34,6 +34,7 @@ public:
     bool open_first();
 
     SpoolResult<std::uint64_t> stage(const StagedBatch& batch);
+    bool write();
     SpoolResult<void> commit();
     SpoolResult<void> write_watermark();
     SpoolResult<void> change_id(const SpoolId& spool_id);
@@ -74,9 +75,12 @@ private:
     /// Deals with a part that could not be stored. @return an error if that is the end of it.
     SpoolResult<void> give_up_segment(Progress* progress, int error);
     void discard_begun(Progress* progress);
-    void add_bookkeeping();
+    void complete_group();
+    void clear_group();
     void take_over_group(const Progress& progress);
     void forget_group(Progress* progress);
+    /// The disk failed a group that write() had promised: its events are a gap from now on.
+    void lose_group(Progress* progress);
 
     SegmentStore& store_;
     SpoolOptions options_;
@@ -90,6 +94,8 @@ private:
     std::uint64_t bytes_since_filling_ = 0;
     std::size_t gaps_in_group_ = 0;
     bool is_watermark_due_ = false;
+    bool is_group_complete_ = false;  ///< bookkeeping is in it
+    bool is_group_written_ = false;   ///< whole, where the active segment ends; not synced yet
     // Counts; one thread adds to them, describe() reads them from any.
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> committed_bytes_{0};

@@ -208,6 +208,22 @@ TEST_F(HangingDiskTest, WelcomesNewcomersWhileItsQueueIsFull) {
     }
 }
 
+TEST_F(HangingDiskTest, ARelaxedSpoolAnswersBeforeItsDisk) {
+    options_.limits.ingest.durability = daemon::Durability::kRelaxed;
+    start();
+    EventClient client = connect();
+    ASSERT_TRUE(client.greet(1, 1));
+    syncs_.shut();
+    ASSERT_TRUE(client.send_batch(1, 1, 10));
+    EXPECT_TRUE(client.wait_durable(10));
+    EXPECT_TRUE(stored().empty()) << "the database is never ahead of the disk";
+    syncs_.open();
+    ASSERT_TRUE(client.send_batch(1, 11, 10));
+    EXPECT_TRUE(client.wait_durable(20));
+    ASSERT_TRUE(spool_->wait(20, std::chrono::seconds(30)));
+    EXPECT_EQ(stored().size(), 20U);
+}
+
 // ---- answers that lie unread ----
 
 class UnreadAnswersTest : public EventServerFixture {

@@ -37,7 +37,8 @@ DaemonPlace::DaemonPlace(const std::string& dsn, PlaceOptions options)
     config << "[database]\ndsn = \"" << dsn << "\"\npoll_interval_ms = 200\nlisten = true\n"
            << "[shm]\ndirectory = \"" << run_directory_ << "\"\n"
            << "[spool]\ndirectory = \"" << state_directory_ << "\"\n"
-           << "segment_mib = " << options.segment_mib << "\ncap_mib = " << options.cap_mib << "\n"
+           << "segment_mib = " << options.segment_mib << "\ncap_mib = " << options.cap_mib
+           << "\ndurability = \"" << options.durability << "\"\n"
            << "[log]\nlevel = \"info\"\n"
            << options.extra_config;
 }

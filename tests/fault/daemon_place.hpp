@@ -19,6 +19,7 @@ namespace burgee::test {
 struct PlaceOptions {
     std::string extra_config;     ///< more TOML, appended
     std::string state_directory;  ///< empty: one of its own; made by the caller otherwise
+    std::string durability = "synced";
     std::uint64_t segment_mib = 4;
     std::uint64_t cap_mib = 4'096;
 };
