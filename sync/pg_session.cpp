@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <pqxx/pqxx>
 
 #include "sync/answer_guard.hpp"
@@ -110,13 +111,14 @@ std::string sqlstate_of(const pqxx::failure& failure) {
     return dynamic_cast<const pqxx::too_many_connections*>(&failure) != nullptr ? "53300" : "";
 }
 
-template <class Transaction>
-void run_in(Transaction& native, Connection& connection, AnswerGuard& guard,
+template <class Transaction, class Link>
+void run_in(Transaction& native, Link& link, AnswerGuard& guard,
             std::optional<AnswerGuard::Question>& question,
             const std::function<void(PgTransaction&)>& body) {
     question.reset();  // begun
-    PgTransaction open(native, connection.libpq(), &guard);
+    PgTransaction open(native, link.connection->libpq(), &guard);
     body(open);
+    link.is_committing = true;
     question.emplace(&guard);
     native.commit();
 }
@@ -129,6 +131,7 @@ struct PgSession::Link {
     std::mutex mutex;  // guards socket
     int socket = -1;
     std::unique_ptr<Connection> connection;
+    bool is_committing = false;  ///< or has
     std::unique_ptr<pqxx::quiet_errorhandler>
         quiet;  // messages reach callers as errors, not stderr
 
@@ -230,6 +233,11 @@ std::optional<SyncError> PgSession::run(PgAccess access,
         error = explain(failure.what(), sqlstate_of(failure));
     } catch (const pqxx::internal_error& failure) {
         error = explain(failure.what(), "");
+    } catch (const std::bad_alloc&) {
+        // Who waits, and tries less at a time, may find room.
+        disconnect();
+        const auto kind = link_->is_committing ? SyncErrorKind::kInDoubt : SyncErrorKind::kBusy;
+        error = SyncError{kind, "", "out of memory"};
     } catch (const std::exception& failure) {
         // A row that is missing or a value of another type: somebody changed our tables by hand.
         disconnect();
@@ -247,15 +255,16 @@ std::optional<SyncError> PgSession::run(PgAccess access,
 }
 
 void PgSession::run_on_link(PgAccess access, const std::function<void(PgTransaction&)>& body) {
+    link_->is_committing = false;
     const std::string limits = limits_text(options_);
     std::optional<AnswerGuard::Question> question(std::in_place, guard_.get());
     if (access == PgAccess::kReadOnly) {
         ReadTransaction native(*link_->connection, limits);
-        run_in(native, *link_->connection, *guard_, question, body);
+        run_in(native, *link_, *guard_, question, body);
     } else {
         WriteTransaction native(*link_->connection);
         native.exec(limits);
-        run_in(native, *link_->connection, *guard_, question, body);
+        run_in(native, *link_, *guard_, question, body);
     }
 }
 

@@ -33,6 +33,11 @@ TEST(StatusFilesTest, TextNamesWhatIsNotGreen) {
     const std::string text = status_text(sick(), counters);
     EXPECT_THAT(text, HasSubstr("DOWN: no server"));
     EXPECT_THAT(text, HasSubstr("42 events waiting"));
+    EXPECT_THAT(text, Not(HasSubstr("relaxed")));
+    DaemonStatus relaxed = sick();
+    relaxed.spool_durability = "relaxed";
+    EXPECT_THAT(status_text(relaxed, counters), HasSubstr("0 segments, relaxed"));
+    EXPECT_THAT(status_json(relaxed, counters), HasSubstr(R"("durability": "relaxed")"));
     EXPECT_THAT(text, HasSubstr("kept for now: gone"));
     EXPECT_THAT(text, HasSubstr("1 (burgee flag problems)"));
     EXPECT_THAT(text, HasSubstr("events_accepted"));
