@@ -18,6 +18,8 @@ constexpr std::size_t kFrameRoomMax =
     kFrameSizeMax / sizeof(EventHeader) * (sizeof(NackFrame) + sizeof(RefusalRecord)) +
     sizeof(TotalsRecord);
 
+constexpr std::chrono::milliseconds kDiskRetryInterval{1'000};  // chosen by feel
+
 }  // namespace
 
 IngestReport::Batch IngestQueue::describe(const Entry& entry) {
@@ -106,18 +108,21 @@ std::size_t IngestQueue::size_bytes() const {
 void IngestQueue::run() {
     Entries pending;
     bool is_quiet = false;
+    std::chrono::milliseconds patience = limits_.watermark_after;
     std::unique_lock lock(mutex_);
     while (true) {
         const auto has_work = [this] { return !queued_.empty() || is_stopping_; };
         if (is_quiet) {
             pushed_.wait(lock, has_work);
-        } else if (!pushed_.wait_for(lock, limits_.watermark_after, has_work)) {
+        } else if (!pushed_.wait_for(lock, patience, has_work)) {
             lock.unlock();
             // An error needs no answer here: nobody waits for a watermark, and a disk that fails
-            // will fail the next group, which has somebody to tell.
-            (void)spool_.tick();
+            // will fail the next group, which has somebody to tell. But what was acknowledged
+            // before its sync is tried until it is stored.
+            const bool has_ticked = spool_.tick().has_value();
             lock.lock();
-            is_quiet = true;
+            is_quiet = has_ticked || limits_.durability == Durability::kSynced;
+            patience = has_ticked ? limits_.watermark_after : kDiskRetryInterval;
             continue;
         }
         if (queued_.empty()) {

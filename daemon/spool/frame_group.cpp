@@ -81,6 +81,11 @@ void FrameGroup::add_totals(std::span<const TotalsRecord> totals, std::uint64_t 
     add_records<TotalsRecord>(SpoolFrameType::kTotals, totals, next_lsn);
 }
 
+void FrameGroup::truncate(std::size_t count) {
+    frames_.resize(count);
+    bytes_.resize(frames_.back().offset + frames_.back().size_bytes);
+}
+
 void FrameGroup::clear() {
     bytes_.clear();
     frames_.clear();

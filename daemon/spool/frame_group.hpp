@@ -33,6 +33,8 @@ public:
     void add_refusals(std::span<const RefusalRecord> refusals, std::uint64_t next_lsn);
     void add_totals(std::span<const TotalsRecord> totals, std::uint64_t next_lsn);
     void add_gaps(std::span<const GapRecord> gaps, std::uint64_t next_lsn);
+    /// Keeps the first `count` frames; one at least.
+    void truncate(std::size_t count);
     void clear();
 
     /// Fills in durable_lsn and checksums of the frames [begin, end).

@@ -158,15 +158,15 @@ public:
 
     /// Writes everything staged without a sync, so that it outlives this process, not the machine;
     /// read() does not show it yet. Only between the last stage() and its commit(), which must
-    /// follow. @return false: not done, since a segment ends here or the disk refused; commit() is
-    /// as always.
+    /// follow. @return false: not done, since a segment ends here, the disk refused, or an earlier
+    /// group that was written still waits for its sync; commit() is as always.
     bool write();
 
     /// Stores everything staged: one write and one sync, more only when a segment ends here.
     /// @return durable_end_lsn() after it.
-    /// @error kFull, kDiskFailed: the whole group is forgotten, as if it had never been staged; of
-    /// a
-    ///        group that write() wrote, the events become a gap: counted, and read as lost.
+    /// @error kFull, kDiskFailed: the whole group is forgotten, as if it had never been staged.
+    /// What
+    ///        write() wrote stays, and every later commit() or tick() tries to store it first.
     SpoolResult<std::uint64_t> commit();
 
     /// Call when nothing was committed for 50 ms: notes on disk how far the disk is known to be

@@ -59,7 +59,7 @@ SpoolResult<std::uint64_t> SpoolWriter::stage(const StagedBatch& batch) {
 }
 
 bool SpoolWriter::write() {
-    if (group_.is_empty() || !active_) {
+    if (group_.is_empty() || !active_ || promised_frames_ != 0) {
         return false;
     }
     complete_group();
@@ -68,8 +68,15 @@ bool SpoolWriter::write() {
         return false;
     }
     group_.seal(0, count, active_->salt, durable_end_lsn_ - 1);
-    is_group_written_ = active_->file->write(group_.bytes(0, count), active_->offset) == 0;
-    return is_group_written_;
+    if (active_->file->write(group_.bytes(0, count), active_->offset) != 0) {
+        sync_failures_.fetch_add(1, std::memory_order_relaxed);  // as in describe()
+        store_.note_failed(active_->name);
+        active_.reset();
+        return false;
+    }
+    is_group_written_ = true;
+    promised_frames_ = count;
+    return true;
 }
 
 SpoolResult<void> SpoolWriter::commit() {
@@ -134,11 +141,10 @@ void SpoolWriter::complete_group() {
 
 SpoolResult<void> SpoolWriter::store_group() {
     complete_group();
-    const bool is_promised = is_group_written_;
     Progress progress;
     while (progress.frames_done < group_.frames().size()) {
         if (auto stored = store_part(&progress); !stored) {
-            is_promised ? lose_group(&progress) : forget_group(&progress);
+            forget_group(&progress);
             return stored;
         }
     }
@@ -260,24 +266,19 @@ void SpoolWriter::clear_group() {
     group_.clear();
     is_group_complete_ = false;
     is_group_written_ = false;
+    promised_frames_ = 0;
 }
 
 void SpoolWriter::forget_group(Progress* progress) {
     discard_begun(progress);
-    clear_group();
-    next_lsn_ = durable_end_lsn_;
-}
-
-void SpoolWriter::lose_group(Progress* progress) {
-    discard_begun(progress);
-    for (const FrameGroup::Frame& frame : group_.frames()) {
-        sessions_.note_frame(frame.type, group_.payload(frame));
+    is_group_written_ = false;
+    if (promised_frames_ == 0) {
+        clear_group();
+        next_lsn_ = durable_end_lsn_;
+        return;
     }
-    if (next_lsn_ > durable_end_lsn_) {
-        store_.note_lost({durable_end_lsn_, next_lsn_ - durable_end_lsn_, 0, 0, 0});
-    }
-    durable_end_lsn_ = next_lsn_;
-    clear_group();
+    group_.truncate(promised_frames_);
+    next_lsn_ = group_.frames().back().end_lsn;
 }
 
 void SpoolWriter::describe(SpoolStatistics* statistics) const {

@@ -78,9 +78,8 @@ private:
     void complete_group();
     void clear_group();
     void take_over_group(const Progress& progress);
+    /// All but what write() has promised, which the next commit tries again.
     void forget_group(Progress* progress);
-    /// The disk failed a group that write() had promised: its events are a gap from now on.
-    void lose_group(Progress* progress);
 
     SegmentStore& store_;
     SpoolOptions options_;
@@ -94,8 +93,9 @@ private:
     std::uint64_t bytes_since_filling_ = 0;
     std::size_t gaps_in_group_ = 0;
     bool is_watermark_due_ = false;
-    bool is_group_complete_ = false;  ///< bookkeeping is in it
-    bool is_group_written_ = false;   ///< whole, where the active segment ends; not synced yet
+    bool is_group_complete_ = false;   ///< bookkeeping is in it
+    bool is_group_written_ = false;    ///< whole, where the active segment ends; not synced yet
+    std::size_t promised_frames_ = 0;  ///< the group's first ones, by write()
     // Counts; one thread adds to them, describe() reads them from any.
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> committed_bytes_{0};
