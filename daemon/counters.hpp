@@ -52,6 +52,7 @@ namespace burgee::daemon {
     row(events_delivered, "events", "stored in PostgreSQL") \
     row(events_dead_lettered, "events", "kept in burgee.dead_letter instead") \
     row(events_replayed, "events", "stored again for a database that went back in time") \
+    row(events_replay_missing, "events", "asked for by such a database and no longer kept") \
     row(events_lost, "events", "lost by the disk after they were acknowledged") \
     row(uploads, "batches", "transactions that moved the cursor") \
     row(upload_failures, "attempts", "transactions that failed; the cursor decided") \

@@ -272,16 +272,17 @@ void Uploader::count(const sync::WriteReport& report) {
         return;
     }
     counters_.add(Counter::uploads, report.transactions);
+    const std::uint64_t stored = report.delivered + report.dead_lettered;
+    const std::uint64_t passed = report.next_lsn - std::min(report.next_lsn, cursor_lsn_);
+    const std::uint64_t missing = passed - std::min(passed, stored);
     if (cursor_lsn_ < delivered_end_lsn_) {
-        counters_.add(Counter::events_replayed, report.delivered + report.dead_lettered);
+        counters_.add(Counter::events_replayed, stored);
+        counters_.add(Counter::events_replay_missing, missing);
         return;
     }
     counters_.add(Counter::events_delivered, report.delivered + (kMutateMiscount ? 1 : 0));
     counters_.add(Counter::events_dead_lettered, report.dead_lettered);
-    const std::uint64_t stored = report.delivered + report.dead_lettered;
-    if (report.next_lsn >= cursor_lsn_ + stored) {
-        counters_.add(Counter::events_lost, report.next_lsn - cursor_lsn_ - stored);
-    }
+    counters_.add(Counter::events_lost, missing);
 }
 
 void Uploader::fail(const sync::WriteReport& report) {

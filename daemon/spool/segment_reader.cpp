@@ -45,6 +45,7 @@ std::span<const std::byte> SegmentReader::bytes_at(std::uint64_t offset, std::si
 void SegmentReader::fill_window(std::uint64_t offset, std::size_t size_bytes) {
     window_offset_ = offset;
     window_size_ = size_bytes;
+    has_unread_part_ = false;
     if (window_.size() < size_bytes) {
         window_.resize(size_bytes);  // at most kWindowSize; a small file needs no more than it has
     }
@@ -60,6 +61,7 @@ void SegmentReader::fill_window(std::uint64_t offset, std::size_t size_bytes) {
         const bool is_read = file_.read(block, offset + start, &read_bytes) == 0;
         std::fill(block.begin() + static_cast<std::ptrdiff_t>(is_read ? read_bytes : 0),
                   block.end(), std::byte{0});
+        has_unread_part_ = has_unread_part_ || !is_read;
     }
 }
 

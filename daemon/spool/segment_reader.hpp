@@ -43,12 +43,18 @@ public:
     /// Looks at every offset: only the first later frame would miss the truth in one case of three.
     std::uint64_t durable_lsn_after(std::uint64_t from);
 
+    /// Whether the disk refused to read a part of what was asked for last: it came as zeros, which
+    /// may be damage or may pass.
+    bool has_unread_part() const { return has_unread_part_; }
+    /// Reads again what is asked for next.
+    void forget_window() { window_size_ = 0; }
+
     /// More of the file may be read now.
     void extend(std::uint64_t end_offset) { end_offset_ = end_offset; }
 
 private:
     /// At least `size_bytes` bytes from `offset` on, more if they are at hand; empty past the end.
-    /// What the disk cannot read comes as zeros: for us that is damage like any other.
+    /// What the disk cannot read comes as zeros.
     std::span<const std::byte> bytes_at(std::uint64_t offset, std::size_t size_bytes);
     void fill_window(std::uint64_t offset, std::size_t size_bytes);
     /// The first offset at or after `from` with a header that checks.
@@ -61,6 +67,7 @@ private:
     std::vector<std::byte> window_;
     std::uint64_t window_offset_ = 0;
     std::size_t window_size_ = 0;
+    bool has_unread_part_ = false;  ///< of the window
 };
 
 }  // namespace burgee::daemon

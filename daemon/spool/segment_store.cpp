@@ -54,9 +54,9 @@ SegmentStore::SegmentStore(std::unique_ptr<SpoolDisk> disk, const SpoolOptions& 
     note_figures();
 }
 
-SpoolResult<void> SegmentStore::remove_discarded() {
+SpoolResult<void> SegmentStore::remove_discarded(const std::string& successor) {
     for (const std::string& name : discarded_) {
-        const int error = disk_->remove(name);
+        const int error = name == successor ? 0 : disk_->remove(name);
         if (error != 0 && error != ENOENT) {
             return disk_error(*disk_, "cannot remove segment " + name, error);
         }
@@ -66,7 +66,7 @@ SpoolResult<void> SegmentStore::remove_discarded() {
     if (const int error = disk_->sync_names()) {
         return disk_error(*disk_, "cannot sync the directory", error);
     }
-    discarded_.clear();
+    std::erase_if(discarded_, [&](const std::string& name) { return name != successor; });
     return {};
 }
 
@@ -148,11 +148,12 @@ SpoolResult<Segment> SegmentStore::write_opening(const SegmentPlan& plan,
         return disk_error(*disk_, "cannot begin segment " + segment.name, error);
     }
     error = disk_->rename(spare, segment.name);
-    if (error == 0) {
-        error = disk_->sync_names();
+    if (error != 0) {
+        disk_->remove(spare);
+    } else if (error = disk_->sync_names(); error != 0) {
+        discarded_.push_back(segment.name);
     }
     if (error != 0) {
-        discarded_.push_back(segment.name);
         return disk_error(*disk_, "cannot name segment " + segment.name, error);
     }
     segment.file = std::move(file);
@@ -163,7 +164,8 @@ SpoolResult<Segment> SegmentStore::write_opening(const SegmentPlan& plan,
 
 SpoolResult<Segment> SegmentStore::begin(const SegmentPlan& plan) {
     const Change change(*this);
-    if (const auto removed = remove_discarded(); !removed) {
+    const std::string name = segment_file_name(plan.first_lsn);
+    if (const auto removed = remove_discarded(name); !removed) {
         return removed.error();
     }
     const auto spare = take_spare(plan.is_urgent);
@@ -171,12 +173,12 @@ SpoolResult<Segment> SegmentStore::begin(const SegmentPlan& plan) {
         return spare.error();
     }
     // A segment without events has the name that the new one takes; it is replaced by the rename.
-    const bool replaces =
-        !segments_.empty() && segments_.back().name == segment_file_name(plan.first_lsn);
+    const bool replaces = !segments_.empty() && segments_.back().name == name;
     auto segment = write_opening(plan, *spare);
     if (!segment) {
         return segment;
     }
+    std::erase(discarded_, name);
     if (replaces) {
         segments_.pop_back();
     }
@@ -243,7 +245,7 @@ std::optional<Segment> SegmentStore::segment_at(std::uint64_t lsn) const {
 
 std::size_t SegmentStore::delivered_count() const {
     const auto is_needed = [this](const Segment& each) {
-        return each.end_lsn > released_lsn_ || each.header.segment_no >= in_use_segment_no_;
+        return each.end_lsn > cursor_lsn_ || each.header.segment_no >= in_use_segment_no_;
     };
     return static_cast<std::size_t>(std::find_if(segments_.begin(), segments_.end(), is_needed) -
                                     segments_.begin());
@@ -269,12 +271,13 @@ int SegmentStore::recycle_oldest() {
 
 void SegmentStore::release(std::uint64_t next_lsn, std::chrono::steady_clock::time_point now) {
     const Change change(*this);
+    cursor_lsn_ = next_lsn;
     released_lsn_ = std::max(released_lsn_, next_lsn);
     first_cursor_lsn_ = first_cursor_lsn_.value_or(next_lsn);
     std::size_t delivered = delivered_count();
-    for (std::size_t index = 0; index < delivered; ++index) {
-        Segment& segment = segments_[index];
-        segment.delivered_at = segment.delivered_at.value_or(now);
+    for (std::size_t index = 0; index < segments_.size(); ++index) {
+        std::optional<std::chrono::steady_clock::time_point>& at = segments_[index].delivered_at;
+        at = index < delivered ? std::optional(at.value_or(now)) : std::nullopt;
     }
     const bool has_window = options_.replay_window_bytes != 0;
     for (; exceeds_window_bytes(delivered); --delivered) {

@@ -84,7 +84,8 @@ public:
 
     /// The first segment that holds or follows `lsn`.
     std::optional<Segment> segment_at(std::uint64_t lsn) const;
-    /// Recycles what is delivered and outside the replay window, oldest first.
+    /// Recycles what is delivered and outside the replay window, oldest first. A cursor that goes
+    /// back, for a database that was restored, makes what lies beyond it wanted again.
     void release(std::uint64_t next_lsn, std::chrono::steady_clock::time_point now);
     /// Notes damage found while reading, once. @return false if it was known.
     bool note_lost(const GapRecord& gap);
@@ -113,7 +114,9 @@ private:
     /// Turns the oldest segment into a spare, or removes it when there are enough or its file has
     /// failed. @return errno.
     int recycle_oldest();
-    SpoolResult<void> remove_discarded();
+    /// But for the one that `successor` is about to replace: until then it may be all that knows
+    /// the sessions.
+    SpoolResult<void> remove_discarded(const std::string& successor);
     SpoolResult<Segment> write_opening(const SegmentPlan& plan, const std::string& spare);
     std::uint64_t lost_from(std::uint64_t lsn) const;
     std::optional<std::uint64_t> find_lsn_that_makes_room() const;
@@ -142,7 +145,8 @@ private:
     std::vector<GapRecord> lost_;
     std::vector<GapRecord> unwritten_gaps_;
     std::uint64_t next_segment_no_ = 1;
-    std::uint64_t released_lsn_ = 1;
+    std::uint64_t cursor_lsn_ = 1;                   ///< given to release() last: it may go back
+    std::uint64_t released_lsn_ = 1;                 ///< the highest
     std::optional<std::uint64_t> first_cursor_lsn_;  ///< given to release()
     std::uint64_t in_use_segment_no_ = 0;            ///< this one and later ones may grow
 

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace burgee::daemon {
 namespace {
+
+// So often what the disk refuses to read is asked for again before it counts as damage: some
+// minutes, by the uploader's pauses. What is called lost is never read again.
+constexpr unsigned kUnreadAttemptsMax = 20;
 
 void add_gap(SpoolBatch* batch, std::uint64_t end_lsn) {
     const std::uint64_t count = end_lsn - batch->end_lsn;
@@ -72,6 +77,9 @@ bool SpoolReader::read_segment(const SpoolReadLimits& limits, SpoolBatch* batch)
     while (batch->end_lsn < place_->segment.end_lsn) {
         const auto frame = place_->reader.frame_at(place_->offset);
         if (!frame || frame->header.first_lsn != place_->lsn) {
+            if (may_be_read_later()) {
+                return false;
+            }
             pass_damage(batch);
             continue;
         }
@@ -116,6 +124,20 @@ bool SpoolReader::take_frame(const FrameView& frame, const SpoolReadLimits& limi
         batch->end_lsn = lsn;
     }
     return lsn == frame.end_lsn();
+}
+
+bool SpoolReader::may_be_read_later() {
+    if (!place_->reader.has_unread_part()) {
+        return false;
+    }
+    if (std::exchange(unread_lsn_, place_->lsn) != place_->lsn) {
+        unread_attempts_ = 0;
+    }
+    if (++unread_attempts_ > kUnreadAttemptsMax) {
+        return false;
+    }
+    place_->reader.forget_window();
+    return true;
 }
 
 void SpoolReader::pass_damage(SpoolBatch* batch) {

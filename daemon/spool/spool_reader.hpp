@@ -34,11 +34,15 @@ private:
     /// left.
     bool read_segment(const SpoolReadLimits& limits, SpoolBatch* batch);
     bool take_frame(const FrameView& frame, const SpoolReadLimits& limits, SpoolBatch* batch);
+    /// Whether what does not check may be read later, so that the batch had better end here.
+    bool may_be_read_later();
     void pass_damage(SpoolBatch* batch);
     void go_to(const Segment& segment, std::uint64_t lsn);
 
     SegmentStore& store_;
     std::optional<Place> place_;
+    std::uint64_t unread_lsn_ = 0;  ///< where the disk refused to read last
+    unsigned unread_attempts_ = 0;  ///< there
 };
 
 }  // namespace burgee::daemon

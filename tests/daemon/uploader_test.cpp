@@ -1,6 +1,6 @@
 // Promise: what is in the spool reaches PostgreSQL once, whatever happens on the way, and nothing
-// else needs the database for that. Method: a real spool, a real server that is killed, its state set
-// back, the disk "copied"; then SQL counts. uploader_cuts_test.cpp cuts connections.
+// else needs the database for that. Method: a real spool, a real server that is killed, its state
+// set back, the disk "copied"; then SQL counts. uploader_cuts_test.cpp cuts connections.
 
 #include <gtest/gtest.h>
 
@@ -88,7 +88,7 @@ protected:
 
     void open_spool() {
         spool_.reset();
-        auto opened = Spool::open(directory_.path(), {});
+        auto opened = Spool::open(directory_.path(), spool_options_);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         spool_ = std::move(*opened);
     }
@@ -137,6 +137,7 @@ protected:
         EXPECT_EQ(value("SELECT count(*) FROM burgee.dead_letter"), "0");
     }
 
+    daemon::SpoolOptions spool_options_;
     TemporaryDirectory directory_{"spool"};
     std::unique_ptr<Spool> spool_;
     Counters counters_;
@@ -201,7 +202,8 @@ TEST_F(UploaderTest, ABatchThatTakesTooLongIsHalvedUntilItFits) {
     expect_uploaded(uploader);
     expect_stored_once(40'000);
     EXPECT_GE(counters_.value(Counter::upload_failures), 2U) << "40 000, then 20 000";
-    EXPECT_GE(counters_.value(Counter::uploads), 3U) << "then 10 000 at most, 20 000 being too many";
+    EXPECT_GE(counters_.value(Counter::uploads), 3U)
+        << "then 10 000 at most, 20 000 being too many";
 }
 
 TEST_F(UploaderTest, GoesOnWhereTheDatabaseStandsAfterARestart) {
@@ -229,6 +231,28 @@ TEST_F(UploaderTest, SendsAgainWhatARestoredDatabaseHasForgotten) {
     expect_stored_once(400);
     EXPECT_EQ(counters_.value(Counter::events_delivered), 400U);
     EXPECT_EQ(counters_.value(Counter::events_replayed), 300U);
+}
+
+TEST_F(UploaderTest, CountsWhatARestoredDatabaseAsksForAndNobodyKeeps) {
+    spool_options_.segment_size_bytes = 1 << 20;
+    spool_options_.replay_window_bytes = 0;
+    open_spool();
+    Uploader uploader(*spool_, counters_, options(cluster_.dsn()));
+    for (int round = 0; round < 25; ++round) {
+        spool_events(1'000);
+        expect_uploaded(uploader);
+    }
+    const std::uint64_t oldest = spool_->oldest_lsn();
+    ASSERT_GT(oldest, 1U);
+    execute(
+        "TRUNCATE public.ab_test_metrics, burgee.unit_metrics;"
+        "UPDATE burgee.spool_cursor SET next_lsn = 1");
+    spool_events(100);
+    expect_uploaded(uploader);
+    EXPECT_EQ(counters_.value(Counter::events_replay_missing), oldest - 1);
+    EXPECT_EQ(counters_.value(Counter::events_replayed), 25'000 - (oldest - 1));
+    EXPECT_EQ(counters_.value(Counter::events_delivered), 25'100U);
+    EXPECT_EQ(counters_.value(Counter::events_lost), 0U);
 }
 
 TEST_F(UploaderTest, TakesANewIdWhenItsDiskIsACopy) {
