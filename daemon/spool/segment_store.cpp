@@ -82,11 +82,17 @@ SpoolResult<std::string> SegmentStore::take_spare(bool is_urgent) {
 
 SpoolResult<void> SegmentStore::add_spare() {
     auto made = make_spare();
-    if (made || !exceeds_window_bytes(delivered_count())) {
+    if (made) {
         return made;
     }
     // Nothing is refused for the sake of events that are delivered and only young: the time half of
-    // the replay window yields.
+    // the replay window yields to the cap, and all of it to a disk that is smaller than the cap,
+    // which would else refuse events for ever.
+    const std::size_t delivered = delivered_count();
+    const bool yields = is_at_cap() ? exceeds_window_bytes(delivered) : delivered > 0;
+    if (!yields) {
+        return made;
+    }
     const std::size_t count_before = spares_.count();
     if (const int error = recycle_oldest()) {
         return disk_error(*disk_, "cannot recycle a segment", error);
@@ -97,9 +103,13 @@ SpoolResult<void> SegmentStore::add_spare() {
     return spares_.count() > count_before ? SpoolResult<void>() : make_spare();
 }
 
-SpoolResult<void> SegmentStore::make_spare() {
+bool SegmentStore::is_at_cap() const {
     const std::uint64_t files = segments_.size() + spares_.count();
-    if ((files + 1) * options_.segment_size_bytes > options_.cap_bytes) {
+    return (files + 1) * options_.segment_size_bytes > options_.cap_bytes;
+}
+
+SpoolResult<void> SegmentStore::make_spare() {
+    if (is_at_cap()) {
         return SpoolError{SpoolErrorCode::kFull,
                           "spool " + disk_->name() +
                               ": at its cap; events are refused until PostgreSQL takes some"};
@@ -324,9 +334,8 @@ std::uint64_t SegmentStore::lost_from(std::uint64_t lsn) const {
 }
 
 std::optional<std::uint64_t> SegmentStore::find_lsn_that_makes_room() const {
-    const std::uint64_t files = segments_.size() + spares_.count();
-    const bool has_room = spares_.count() > 1 || exceeds_window_bytes(delivered_count()) ||
-                          (files + 1) * options_.segment_size_bytes <= options_.cap_bytes;
+    const bool has_room =
+        spares_.count() > 1 || exceeds_window_bytes(delivered_count()) || !is_at_cap();
     // One more delivered than the replay window keeps, and the first of them goes.
     const std::size_t last = options_.replay_window_bytes / options_.segment_size_bytes;
     if (has_room || last >= segments_.size() ||

@@ -104,8 +104,9 @@ public:
 
 private:
     SpoolResult<std::string> take_spare(bool is_urgent);
-    /// Makes one more spare, or of the oldest segment that only the replay window's time keeps.
+    /// Makes one more spare, or of the oldest segment that only the replay window keeps.
     SpoolResult<void> add_spare();
+    bool is_at_cap() const;
     SpoolResult<void> make_spare();
     /// How many segments at the front are delivered and may be recycled at all.
     std::size_t delivered_count() const;

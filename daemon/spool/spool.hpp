@@ -38,8 +38,8 @@ struct SpoolOptions {
     std::uint64_t segment_size_bytes = 64ULL << 20;  ///< 1 MiB or more
     std::uint64_t cap_bytes = 4ULL << 30;            ///< all segments together; three at least
     /// What is kept, delivered, for a database restored to an earlier moment: the newest bytes, and
-    /// beyond them what was delivered within the time, as long as the cap leaves room. 0 bytes: no
-    /// window at all.
+    /// beyond them what was delivered within the time, as long as the cap leaves room; less on a
+    /// disk that has less room. 0 bytes: no window at all.
     std::uint64_t replay_window_bytes = 256ULL << 20;
     std::chrono::milliseconds replay_window_time = std::chrono::hours(1);
     /// Called by open() with the events of every frame that it found, in the order of their LSNs;

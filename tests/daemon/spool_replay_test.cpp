@@ -72,6 +72,19 @@ TEST_F(SpoolReplayTest, ACursorThatGoesBackMakesEventsWantedAgain) {
     EXPECT_TRUE(store(500)) << "delivered again, it yields";
 }
 
+TEST_F(SpoolReplayTest, ADiskSmallerThanTheWindowTakesEventsAgain) {
+    options_.cap_bytes = 4ULL << 30U;
+    options_.replay_window_bytes = 256ULL << 20U;
+    disk_.set_capacity(6 * kSegmentSize);
+    open();
+    for (int cycle = 0; cycle < 5; ++cycle) {
+        ASSERT_TRUE(fills_up());
+        spool_->release(spool_->durable_end_lsn() - 1);
+        EXPECT_TRUE(store(500)) << "what is delivered yields, cycle " << cycle;
+        EXPECT_GE(spool_->durable_end_lsn() - spool_->oldest_lsn(), 5'000U) << "but no more of it";
+    }
+}
+
 TEST_F(SpoolReplayTest, WhatCannotBeReadForAWhileIsNotLost) {
     for (int group = 0; group < 10; ++group) {
         ASSERT_TRUE(store(500));
