@@ -111,7 +111,7 @@ protected:
         EXPECT_EQ(complaint(stored_accounts(postgres_)), "");
     }
 
-    PrivateMount disk_{PrivateMount::Kind::kExt4, 160};
+    PrivateMount disk_{PrivateMount::Kind::kExt4, 48};
     PostgresCluster postgres_;
     DaemonPlace place_{postgres_.dsn(), place_options()};
     std::unique_ptr<TracedProcess> traced_;
@@ -119,7 +119,7 @@ protected:
 };
 
 TEST_F(FullDiskTest, FillsAndEmptiesAgainAndAgain) {
-    const std::uint64_t cycles = count_from_environment("BURGEE_FAULT_FULL_DISKS", 10);
+    const std::uint64_t cycles = count_from_environment("BURGEE_FAULT_FULL_DISKS", 3);
     ASSERT_NO_FATAL_FAILURE(start_daemon());
     start_load();
     std::uint64_t refused = 0;
