@@ -271,5 +271,34 @@ TEST_F(ExposureTest, LeavesImpressionsOfTheCallerAlone) {
         << "evaluate() told it before";
 }
 
+TEST_F(ExposureTest, LosesNoEventForALongIdThatIsNotTheUnit) {
+    const auto client = this->client(Exposure::kManual);
+    const std::string limit_text(kEventTextSizeMax, 's');
+    const std::string long_text(kEventTextSizeMax + 1, 's');
+    const auto track = [&](const Context& context) {
+        return client->track(client->evaluate("f", context), "conversion", 1, context);
+    };
+    EXPECT_TRUE(track(Context{{"user_id", "7"}, {"session_id", limit_text}}));
+    EXPECT_TRUE(track(Context{{"user_id", "7"}, {"session_id", long_text}}));
+    const ExperimentRef by_id("00000000-0000-0000-0000-000000000001", "control");
+    const Context only_session{{"session_id", long_text}};
+    EXPECT_FALSE(track(only_session)) << "who was it?";
+    EXPECT_FALSE(client->track(by_id, "conversion", 1, only_session));
+    EXPECT_FALSE(track(Context{{"user_id", long_text}, {"session_id", "s"}}));
+    const Context user{{"user_id", "7"}, {"session_id", long_text}};
+    EXPECT_TRUE(client->track(by_id, "conversion", 1, user));
+    EXPECT_EQ(client->counters().dropped(DropReason::kTooBig, EventClass::kConversion), 3U);
+
+    ASSERT_TRUE(client->flush(20s).complete);
+    const auto session = peer_.sessions().begin()->second;
+    ASSERT_EQ(session.events.size(), 3U);
+    for (const Bytes& event : session.events) {
+        EXPECT_EQ(header_of(event).user_id_size, 1U);
+    }
+    EXPECT_EQ(header_of(session.events[0]).session_id_size, kEventTextSizeMax);
+    EXPECT_EQ(header_of(session.events[1]).session_id_size, 0U);
+    EXPECT_EQ(header_of(session.events[2]).session_id_size, 0U);
+}
+
 }  // namespace
 }  // namespace burgee::test

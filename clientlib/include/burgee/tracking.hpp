@@ -70,10 +70,17 @@ private:
         return attribute != nullptr && attribute->can_be_unit() ? attribute : nullptr;
     }
 
+    /// An id over its limit is left out unless it is the unit: a conversion must not be lost for a
+    /// text that results never look at. A unit over the limit stays, and is_sendable() refuses it.
     void fill_ids() noexcept {
-        draft_.user_id = user_.text();
-        draft_.session_id = session_.text();
         draft_.unit_kind = unit_.kind();
+        if (user_.text().size() <= kEventTextSizeMax || draft_.unit_kind == UnitKind::kUserId) {
+            draft_.user_id = user_.text();
+        }
+        if (session_.text().size() <= kEventTextSizeMax ||
+            draft_.unit_kind == UnitKind::kSessionId) {
+            draft_.session_id = session_.text();
+        }
         if (draft_.unit_kind == UnitKind::kOther) {
             draft_.unit = unit_.text();
         }
