@@ -330,5 +330,46 @@ TEST_F(EventSenderTest, CountsExactlyWhileOthersOffer) {
     EXPECT_TRUE(sender.flush(20s).complete);
 }
 
+// Rounds: one thread offers, then both flush until theirs is complete; nobody offers in between.
+TEST_F(EventSenderTest, ACompleteFlushLeavesNothingPendingOfWhatWasOfferedBefore) {
+    constexpr int kRounds = 20'000;
+    PeerManners manners;
+    manners.judge = [](std::uint64_t seq) {  // some are lost instead
+        return seq % 5 == 0 ? NackReason::kInvalid : NackReason::kFull;
+    };
+    peer_.set_manners(manners);
+    EventSender sender(directory_.path());
+    std::atomic<int> offered_round{0};
+    std::atomic<int> other_round{0};
+    std::atomic<std::uint64_t> pending{0};
+    const auto flush = [&] {
+        FlushResult result;
+        do {
+            result = sender.flush(0ms);
+        } while (!result.complete);
+        pending += result.pending;
+    };
+    std::thread other([&] {
+        for (int round = 1; round <= kRounds; ++round) {
+            while (offered_round.load() != round) {
+                std::this_thread::yield();
+            }
+            flush();
+            other_round = round;
+        }
+    });
+    for (int round = 1; round <= kRounds; ++round) {
+        EXPECT_TRUE(sender.offer(draft_with_value(round)));
+        offered_round = round;
+        flush();
+        while (other_round.load() != round) {
+            std::this_thread::yield();
+        }
+    }
+    other.join();
+    EXPECT_EQ(pending.load(), 0U);
+    expect_identities(sender.counters());
+}
+
 }  // namespace
 }  // namespace burgee::test

@@ -44,6 +44,7 @@ protected:
         std::uint64_t count = 0;
         const bool is_sane = window_.acknowledge(durable_seq, count);
         acknowledged_ += count;
+        window_.give_back();
         return is_sane;
     }
 };
@@ -74,6 +75,23 @@ TEST_F(EventWindowTest, AcknowledgesInsideAFrame) {
     EXPECT_FALSE(acknowledge(21)) << "never sent";
     ASSERT_TRUE(acknowledge(20));
     EXPECT_FALSE(window_.has_undecided());
+}
+
+TEST_F(EventWindowTest, LetsNothingLeaveTheRingBeforeItCanBeCounted) {
+    put(20);
+    send(640);
+    std::uint64_t count = 0;
+    ASSERT_TRUE(window_.acknowledge(4, count));
+    EXPECT_EQ(count, 4U);
+    EXPECT_EQ(ring_.head(), 0U);
+    window_.give_back();
+    EXPECT_EQ(ring_.head(), 4U * 64U);
+    std::array<std::uint64_t, kEventClassCount> lost{};
+    window_.expire(lost);
+    EXPECT_EQ(lost[0], 6U);
+    EXPECT_EQ(ring_.head(), 4U * 64U);
+    window_.give_back();
+    EXPECT_EQ(ring_.head(), 10U * 64U);
 }
 
 TEST_F(EventWindowTest, GivesTheSameNumbersAgainAfterARewind) {
@@ -117,6 +135,7 @@ TEST_F(EventWindowTest, ExpiresOnlyWhatWasSent) {
     window_.rewind();
     std::array<std::uint64_t, kEventClassCount> lost{};
     window_.expire(lost);
+    window_.give_back();
     EXPECT_EQ(lost, (std::array<std::uint64_t, kEventClassCount>{8, 0, 0, 5}));
     const EventWindow::Run run = send(65'536);
     EXPECT_EQ(run.first_seq, 1U) << "a new session counts anew";
@@ -133,6 +152,7 @@ TEST_F(EventWindowTest, RemembersWhatEverWentOutAcrossARewind) {
     EXPECT_EQ(window_.sent_seq(), 20U) << "the daemon may have all of them";
     std::array<std::uint64_t, kEventClassCount> lost{};
     window_.expire(lost);
+    window_.give_back();
     EXPECT_EQ(lost[0], 20U);
 }
 

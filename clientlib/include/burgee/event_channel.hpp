@@ -146,14 +146,19 @@ public:
         EventCounters counters;
         const auto ring_full = static_cast<std::size_t>(DropReason::kRingFull);
         if (process_ != nullptr) {
-            // What was decided is read before what was accepted: an event is accepted first, so the
-            // difference is never negative, whatever happens in between.
+            // What was decided is read before what was accepted, which is counted first. Acquire:
+            // pairs with the release in EventConversation::take_durable(), and copy()'s with that
+            // in add_lost(); the sender acquired the event's record, which its producer released
+            // after counting it as accepted.
             copy(process_->lost, counters.lost);
             counters.acknowledged = process_->acknowledged.load(std::memory_order_acquire);
             counters.connections = process_->connections.load(std::memory_order_relaxed);
             counters.sessions = process_->sessions.load(std::memory_order_relaxed);
             copy(process_->refused, counters.refused);
-            counters.accepted = ring_.accepted_count();
+            // Not less than was decided, so that the difference never wraps: end() may blank all
+            // numbers between two of these loads.
+            counters.accepted =
+                std::max(ring_.accepted_count(), counters.acknowledged + total(counters.lost));
         }
         counters.refused[ring_full][0] += refused_without_ring_.load(std::memory_order_relaxed);
         counters.offered = counters.accepted + total(counters.refused);

@@ -207,7 +207,10 @@ private:
         if (!window_.acknowledge(durable_seq, acknowledged)) {
             return false;
         }
-        process_.acknowledged.fetch_add(acknowledged, std::memory_order_relaxed);
+        // Release: pairs with the acquire in EventChannel::counters(), which so finds these events
+        // among the accepted ones. Before give_back(), see EventProcess.
+        process_.acknowledged.fetch_add(acknowledged, std::memory_order_release);
+        window_.give_back();
         if (window_.decided_seq() != decided_before) {
             progress_at_ms_ = now_ms;
             backoff_.reset();
@@ -247,6 +250,7 @@ private:
         if (lost[static_cast<std::size_t>(EventClass::kExposure)] != 0) {
             process_.told.forget_all();  // One of them may be lost; the daemon knows the others.
         }
+        window_.give_back();
         has_session_ = false;
         session_base_ = reported_;  // What the old session told is told.
         drops_confirmed_ = true;
@@ -254,10 +258,11 @@ private:
     }
 
     void add_lost(DropReason reason, EventClass event_class, std::uint64_t count) noexcept {
+        // Release: pairs with the acquire in EventChannel::copy(), as in take_durable().
         process_
             .lost[static_cast<std::size_t>(reason)]
                  [static_cast<std::size_t>(event_class) % kEventClassCount]
-            .fetch_add(count, std::memory_order_relaxed);
+            .fetch_add(count, std::memory_order_release);
     }
 
     void speak(std::int64_t now_ms, bool hurried) noexcept {

@@ -191,10 +191,12 @@ public:
             size <= capacity_bytes_ - index ? size : capacity_bytes_ - index;
         std::memset(data_ + index, 0, first);
         std::memset(data_, 0, size - first);
-        // Release: pairs with the acquire in reserve(); the zeros are there before the room is.
+        // Release: pairs with the acquire in reserve(), the zeros are there before the room is; and
+        // with that in head(), whoever sees events gone sees what was counted of them before.
         header_->head.store(position, std::memory_order_release);
     }
 
+    /// Acquire: pairs with the release in release().
     std::uint64_t head() const noexcept { return header_->head.load(std::memory_order_acquire); }
     std::uint64_t tail() const noexcept { return header_->tail.load(std::memory_order_relaxed); }
     std::uint64_t accepted_count() const noexcept {

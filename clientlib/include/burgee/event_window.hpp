@@ -7,7 +7,8 @@
 //  1. Numbers start at 1 in a session, are given in ring order when an event is first framed, and
 //  are
 //     never skipped: event n is the n-th event after the session began.
-//  2. decided_seq < next_seq <= sent_seq + 1. Everything up to decided_seq has left the ring.
+//  2. decided_seq < next_seq <= sent_seq + 1. What is decided stays in the ring until give_back():
+//     whoever sees that it has left must find it counted.
 //  3. next_seq - 1 - decided_seq <= kUndecidedEventsMax; more is not framed before some are
 //  decided.
 
@@ -84,8 +85,9 @@ public:
         ++frame_count_;
     }
 
-    /// Takes everything up to `durable_seq` out of the ring. `acknowledged` is how many of those
-    /// the daemon keeps: refused ones were counted when they were refused.
+    /// Notes that everything up to `durable_seq` is decided. `acknowledged` is how many of those
+    /// the daemon keeps: refused ones were counted when they were refused. The caller counts them,
+    /// then calls give_back().
     /// @return false when that number was never sent: the daemon's word means nothing.
     bool acknowledge(std::uint64_t durable_seq, std::uint64_t& acknowledged) noexcept {
         acknowledged = 0;
@@ -101,7 +103,6 @@ public:
             decided_position_ = found.position + found.size_bytes;
             ++decided_seq_;
         }
-        ring_.release(decided_position_);
         if (next_seq_ <= decided_seq_) {
             next_seq_ = decided_seq_ + 1;
             next_position_ = decided_position_;
@@ -138,6 +139,7 @@ public:
     }
 
     /// Gives up what was sent and not decided, adds it to `lost` by class, and starts a session.
+    /// The caller counts it, then calls give_back().
     void expire(std::array<std::uint64_t, kEventClassCount>& lost) noexcept {
         while (decided_seq_ < sent_seq_) {
             const EventRing::Found found = ring_.find(decided_position_);
@@ -147,11 +149,13 @@ public:
             decided_position_ = found.position + found.size_bytes;
             ++decided_seq_;
         }
-        ring_.release(decided_position_);
         decided_seq_ = 0;
         sent_seq_ = 0;
         rewind();
     }
+
+    /// Lets what is decided leave the ring.
+    void give_back() noexcept { ring_.release(decided_position_); }
 
 private:
     static std::size_t word_of(std::uint64_t seq) noexcept {
