@@ -55,6 +55,7 @@ protected:
     void TearDown() override {
         real_offset_s = 0;
         monotonic_offset_s = 0;
+        thread_failures = 0;
         for (const std::string& complaint : peer_.complaints()) {
             ADD_FAILURE() << "the peer received " << complaint;
         }
@@ -96,6 +97,41 @@ TEST_F(EventClockTest, AThreadThatCouldNotBeStartedIsTriedAgainAfterAStepBack) {
     ASSERT_TRUE(sender.offer(draft_with_value(3)));
     ASSERT_TRUE(sender.flush(20s).complete);
     EXPECT_EQ(peer_.stored_count(), 3U);
+}
+
+TEST_F(EventClockTest, AFlushAloneStartsTheThreadThatCouldNotBeStarted) {
+    EventSender sender(directory_.path());
+    thread_failures = 2;
+    ASSERT_TRUE(sender.offer(draft_with_value(1)));
+    EXPECT_FALSE(sender.flush(0ms).complete);
+    ASSERT_EQ(thread_failures, 1) << "no second try within a second";
+    monotonic_offset_s = 2;
+    EXPECT_TRUE(sender.flush(20s).complete) << "its first try fails, too";
+    EXPECT_EQ(thread_failures, 0);
+    EXPECT_EQ(peer_.stored_count(), 1U);
+    expect_identities(sender.counters());
+}
+
+TEST_F(EventClockTest, TheEndStartsTheThreadThatCouldNotBeStarted) {
+    thread_failures = 1;
+    {
+        EventSender sender(directory_.path());
+        ASSERT_TRUE(sender.offer(draft_with_value(1)));
+        ASSERT_EQ(thread_failures, 0);
+    }
+    EXPECT_EQ(peer_.stored_count(), 1U);
+}
+
+TEST_F(EventClockTest, TheEndTriesOnlyOnceAndOnlyForEventsThatWait) {
+    thread_failures = 5;
+    { const EventSender idle(directory_.path()); }
+    EXPECT_EQ(thread_failures, 5);
+    {
+        EventSender sender(directory_.path());
+        ASSERT_TRUE(sender.offer(draft_with_value(1)));
+    }
+    EXPECT_EQ(thread_failures, 3);
+    EXPECT_EQ(peer_.stored_count(), 0U);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 //     the conversation lives on the sender thread's stack, which a child never runs.
 //  2. No lock is ever held: a child forked at any moment finds nothing taken.
 //  3. offer() makes no system call except the first of a process, which starts the thread, and the
-//     one that finds the ring passing half, which wakes it.
+//     one that finds the ring passing half, which wakes it. While the system has no thread to give,
+//     events wait; then offer() and flush() try again, and end() once more.
 //  4. After end() the channel takes nothing, and its memory stays: a thread that still tracks while
 //     the process exits finds a channel that refuses, never one that is gone.
 
@@ -28,6 +29,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -127,10 +129,14 @@ public:
                 const std::uint32_t seen = process_->progress_word.load();
                 const std::int64_t left_ms = until_ms - monotonic_ms();
                 result.complete = ring_.head() >= target;
-                if (result.complete || left_ms <= 0) {
+                if (result.complete) {
                     break;
                 }
-                futex_wait(process_->progress_word, seen, left_ms);
+                const std::int64_t pause_ms = std::min(left_ms, ensure_sender());
+                if (pause_ms <= 0) {
+                    break;
+                }
+                futex_wait(process_->progress_word, seen, pause_ms);
             }
             process_->flush_waiters.fetch_sub(1);
         }
@@ -170,6 +176,9 @@ public:
     void forget_parent() noexcept { EventSocket::close_inherited(shared_fd_); }
 
 private:
+    /// Between two tries to start the sender; chosen by feel. In milliseconds.
+    static constexpr std::int64_t kStartPause = 1'000;
+
     static std::uint64_t power_of_two(std::uint64_t wanted) noexcept {
         std::uint64_t size = kEventRingSizeMin;
         while (size < wanted && size < (1ULL << 30)) {
@@ -227,8 +236,25 @@ private:
         return false;
     }
 
+    /// For those who wait while events do: tries to start the sender if there is none.
+    /// @return for how many milliseconds to wait before the next try; 0 when there will be none.
+    std::int64_t ensure_sender() noexcept {
+        if (process_->stage.load() == SenderStage::kNone) {
+            start_sender();
+        }
+        const SenderStage stage = process_->stage.load();
+        if (stage == SenderStage::kRunning) {
+            return std::numeric_limits<std::int64_t>::max();
+        }
+        if (stage == SenderStage::kNone && is_ended_.load()) {
+            return 0;
+        }
+        // Of a thread that is being started nobody tells those who wait: they look again soon.
+        return std::max<std::int64_t>(1, process_->start_again_ms.load() - monotonic_ms());
+    }
+
     /// Starts the sender thread unless somebody did. When the system has no thread to give, events
-    /// wait in the ring and the next try is a second later.
+    /// wait in the ring and the next try is a second later at the earliest.
     [[gnu::noinline, gnu::cold]] void start_sender() noexcept {
         SenderStage none = SenderStage::kNone;
         // On the clock that never steps: after a step back of the other, tries would wait for
@@ -241,6 +267,12 @@ private:
             process_->stage.store(SenderStage::kNone);
             return;
         }
+        launch_sender();
+    }
+
+    /// Precondition: the caller took the stage from kNone to kStarting. It becomes kRunning, or
+    /// kNone when the system has no thread to give. @return whether it runs.
+    bool launch_sender() noexcept {
         EventSocket::close_inherited(shared_fd_);  // For children whose fork handlers did not run.
         ring_.describe();
         sigset_t all_signals;
@@ -260,18 +292,30 @@ private:
             pthread_setname_np(process_->thread, "burgee-events");
             process_->stage.store(SenderStage::kRunning);
         } else {
-            process_->start_again_ms.store(monotonic_ms() + 1'000);
+            process_->start_again_ms.store(monotonic_ms() + kStartPause);
             process_->stage.store(SenderStage::kNone);
         }
+        return error == 0;
     }
 
-    /// Asks the thread to finish, which it does within the exit flush, and waits for it.
+    /// Asks the thread to finish, which it does within the exit flush, and waits for it. If there
+    /// is none although events wait, it is started first, with one try. Precondition: is_ended_, so
+    /// start_sender() starts none any more.
     void stop_sender() noexcept {
-        while (process_->stage.load() == SenderStage::kStarting) {
+        SenderStage stage = SenderStage::kNone;
+        while (!process_->stage.compare_exchange_strong(stage, SenderStage::kStarting) &&
+               stage != SenderStage::kRunning) {
+            stage = SenderStage::kNone;
             sched_yield();  // until another thread has started it: microseconds
         }
-        if (process_->stage.load() != SenderStage::kRunning) {
-            return;
+        if (stage == SenderStage::kNone) {
+            if (ring_.head() == ring_.tail()) {
+                process_->stage.store(SenderStage::kNone);
+                return;
+            }
+            if (!launch_sender()) {
+                return;
+            }
         }
         process_->stop_wanted.store(1);
         wake_sender(*process_);

@@ -178,8 +178,10 @@ public:
         return channel_ != nullptr && channel_->tell(exposure, hash);
     }
 
-    /// Waits until every event accepted before the call is decided, at most `deadline`.
-    /// Thread safety: any thread. A daemon that is away is tried every 50 ms meanwhile.
+    /// Waits until every event accepted before the call is decided, at most `deadline`, or until
+    /// the last sender of the directory ends.
+    /// Thread safety: any thread. A daemon that is away is tried every 50 ms meanwhile, and a
+    /// thread that could not be started every second.
     FlushResult flush(std::chrono::milliseconds deadline) noexcept {
         return channel_ != nullptr ? channel_->flush(deadline) : FlushResult{};
     }
