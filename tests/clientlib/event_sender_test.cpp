@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -369,6 +370,25 @@ TEST_F(EventSenderTest, ACompleteFlushLeavesNothingPendingOfWhatWasOfferedBefore
     other.join();
     EXPECT_EQ(pending.load(), 0U);
     expect_identities(sender.counters());
+}
+
+TEST_F(EventSenderTest, EndsWhenItsDeadlineIsOverHoweverLongItListensToASilentDaemon) {
+    PeerManners manners;
+    manners.answers_batches = false;
+    peer_.set_manners(manners);
+    EventOptions options;
+    options.timing.idle_sleep = 300;
+    options.timing.exit_flush = 400;
+    auto sender = std::make_unique<EventSender>(directory_.path(), options);
+    ASSERT_TRUE(sender->offer(draft_with_value(1)));
+    // Silence of more than idle_sleep: from now on the sender listens for as long at a time.
+    EXPECT_FALSE(sender->flush(340ms).complete);
+    const auto begin = std::chrono::steady_clock::now();
+    sender.reset();
+    const auto elapsed = std::chrono::steady_clock::now() - begin;
+    EXPECT_GE(elapsed, 399ms) << "the daemon might still have answered";
+    EXPECT_LT(elapsed, 500ms) << "listening once takes 300 ms";
+    EXPECT_EQ(peer_.batch_count(), 1U);
 }
 
 }  // namespace

@@ -302,6 +302,8 @@ private:
     /// is none although events wait, it is started first, with one try. Precondition: is_ended_, so
     /// start_sender() starts none any more.
     void stop_sender() noexcept {
+        // From now, not from when the thread hears of it: it may be waiting for the daemon.
+        const std::int64_t stop_at_ms = monotonic_ms() + timing_.exit_flush;
         SenderStage stage = SenderStage::kNone;
         while (!process_->stage.compare_exchange_strong(stage, SenderStage::kStarting) &&
                stage != SenderStage::kRunning) {
@@ -317,6 +319,8 @@ private:
                 return;
             }
         }
+        process_->stop_at_ms.store(stop_at_ms, std::memory_order_relaxed);
+        // Sequentially consistent, so it releases stop_at_ms to the load in carry().
         process_->stop_wanted.store(1);
         wake_sender(*process_);
         pthread_join(process_->thread, nullptr);
@@ -327,14 +331,13 @@ private:
     void carry() noexcept {
         EventConversation conversation(*process_, ring_, directory_, shared_fd_, timing_);
         std::uint64_t head = ring_.head();
-        std::int64_t stop_at_ms = 0;
         for (;;) {
             const std::uint32_t seen = process_->wake_word.load();
             const bool stopping = process_->stop_wanted.load() != 0;
+            const std::int64_t stop_at_ms =
+                stopping ? process_->stop_at_ms.load(std::memory_order_relaxed)
+                         : std::numeric_limits<std::int64_t>::max();
             const std::int64_t now_ms = monotonic_ms();
-            if (stopping && stop_at_ms == 0) {
-                stop_at_ms = now_ms + timing_.exit_flush;
-            }
             const bool hurried = stopping || process_->flush_waiters.load() != 0;
             const SenderRest rest = conversation.step(now_ms, hurried);
             if (head != ring_.head()) {
@@ -344,16 +347,19 @@ private:
                     futex_wake_all(process_->progress_word);
                 }
             }
-            if (stopping && (now_ms >= stop_at_ms || conversation.may_stop())) {
+            if (now_ms >= stop_at_ms || (stopping && conversation.may_stop())) {
                 return;
             }
-            sleep(rest, seen, stopping);
+            const std::int64_t timeout_ms =
+                stopping ? std::min(rest.timeout_ms, timing_.busy_sleep) : rest.timeout_ms;
+            sleep(rest, seen, std::min(timeout_ms, stop_at_ms - now_ms));
         }
     }
 
-    void sleep(const SenderRest& rest, std::uint32_t seen, bool stopping) noexcept {
-        const std::int64_t timeout_ms =
-            stopping ? std::min(rest.timeout_ms, timing_.busy_sleep) : rest.timeout_ms;
+    /// Waiting on a socket it does not hear the wake word: a wish to flush or to stop is heard
+    /// after EventTiming::idle_sleep at most. Shorter waits would cost a silent daemon's clients
+    /// wake-ups.
+    void sleep(const SenderRest& rest, std::uint32_t seen, std::int64_t timeout_ms) noexcept {
         if (rest.fd < 0) {
             futex_wait(process_->wake_word, seen, timeout_ms);
             return;

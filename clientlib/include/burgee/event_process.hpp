@@ -35,6 +35,7 @@ using AtomicDropTable =
 struct EventProcess {
     std::atomic<SenderStage> stage;
     std::atomic<std::uint32_t> stop_wanted;
+    std::atomic<std::int64_t> stop_at_ms;  ///< valid once stop_wanted is set; monotonic
     std::atomic<std::uint32_t> wake_word;  ///< the sender sleeps on it; each wish to wake adds 1
     std::atomic<std::uint32_t> progress_word;  ///< flushes sleep on it; adds 1 when events leave
     std::atomic<std::uint32_t> flush_waiters;
