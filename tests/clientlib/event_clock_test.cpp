@@ -16,11 +16,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <new>
 
 namespace {
 std::atomic<std::int64_t> real_offset_s{0};
 std::atomic<std::int64_t> monotonic_offset_s{0};
 std::atomic<int> thread_failures{0};
+thread_local int allocations_left = -1;  // -1: as many as there are
 }  // namespace
 
 extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
@@ -29,6 +32,21 @@ extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
     const bool is_monotonic = clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE;
     time->tv_sec += is_real ? real_offset_s.load() : is_monotonic ? monotonic_offset_s.load() : 0;
     return static_cast<int>(result);
+}
+
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    if (allocations_left == 0) {
+        throw std::bad_alloc();
+    }
+    allocations_left -= allocations_left > 0 ? 1 : 0;
+    void* memory = std::malloc(size);
+    return memory != nullptr ? memory : throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
+    std::free(memory);
 }
 
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
@@ -132,6 +150,19 @@ TEST_F(EventClockTest, TheEndTriesOnlyOnceAndOnlyForEventsThatWait) {
     }
     EXPECT_EQ(thread_failures, 3);
     EXPECT_EQ(peer_.stored_count(), 0U);
+}
+
+TEST_F(EventClockTest, ASenderThatFindsNoMemoryRefusesAndEndsNobody) {
+    for (const int allocations : {0, 1}) {
+        allocations_left = allocations;
+        EventSender poor(directory_.path());
+        const bool is_taken = poor.offer(draft_with_value(1));
+        allocations_left = -1;
+        EXPECT_FALSE(is_taken);
+        EventSender rich(directory_.path());
+        EXPECT_TRUE(rich.offer(draft_with_value(1))) << "it shares nothing with the poor one";
+        EXPECT_TRUE(rich.flush(20s).complete);
+    }
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 //      no two attachments in the life of a process have the same number.
 //   3. `current` holds one reference on its mapping.
 //   4. The control page's address stays mapped while the client lives; a new page replaces it in
-//   place.
+//      place.
 
 #include <burgee/attach_error.hpp>
 #include <burgee/control_page.hpp>

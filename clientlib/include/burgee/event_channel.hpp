@@ -5,8 +5,7 @@
 //
 // Invariants
 //  1. All that a forked child must not inherit lies in EventProcess, which the kernel wipes at
-//  fork;
-//     the conversation lives on the sender thread's stack, which a child never runs.
+//     fork; the conversation lives on the sender thread's stack, which a child never runs.
 //  2. No lock is ever held: a child forked at any moment finds nothing taken.
 //  3. offer() makes no system call except the first of a process, which starts the thread, and the
 //     one that finds the ring passing half, which wakes it. While the system has no thread to give,
@@ -30,7 +29,8 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
-#include <string>
+#include <memory>
+#include <new>
 #include <string_view>
 
 namespace burgee::detail {
@@ -43,11 +43,11 @@ struct EventOptions {
 
 class EventChannel {
 public:
-    EventChannel(std::string_view directory, const EventOptions& options)
-        : directory_(directory),
+    EventChannel(std::string_view directory, const EventOptions& options) noexcept
+        : directory_(copy_of(directory)),
           ring_size_bytes_(power_of_two(options.ring_size_bytes)),
           timing_(options.timing),
-          process_(map_event_process(ring_size_bytes_)),
+          process_(directory_ == nullptr ? nullptr : map_event_process(ring_size_bytes_)),
           ring_(process_ == nullptr ? EventRing{} : ring_of(process_, ring_size_bytes_)) {}
 
     EventChannel(const EventChannel&) = delete;
@@ -75,7 +75,9 @@ public:
         EventSocket::close_inherited(shared_fd_);  // A child that never tracked has the parent's.
     }
 
-    const std::string& directory() const noexcept { return directory_; }
+    bool serves(std::string_view directory) const noexcept {
+        return directory_ != nullptr && directory == directory_.get();
+    }
 
     /// See EventSender::offer().
     bool offer(const EventDraft& draft) noexcept {
@@ -122,7 +124,7 @@ public:
         if (process_ != nullptr) {
             const std::uint64_t target = ring_.tail();
             const std::int64_t until_ms =
-                monotonic_ms() + std::max<std::int64_t>(0, deadline.count());
+                monotonic_ms() + std::clamp<std::int64_t>(deadline.count(), 0, kFlushMax);
             process_->flush_waiters.fetch_add(1);
             wake_sender(*process_);
             for (;;) {
@@ -176,8 +178,20 @@ public:
     void forget_parent() noexcept { EventSocket::close_inherited(shared_fd_); }
 
 private:
+    /// A year in milliseconds: nobody waits longer, and no sum with it overflows.
+    static constexpr std::int64_t kFlushMax = 365LL * 24 * 3'600 * 1'000;
+
     /// Between two tries to start the sender; chosen by feel. In milliseconds.
     static constexpr std::int64_t kStartPause = 1'000;
+
+    /// Null when there is no memory: a std::string would throw, and so end the service.
+    static std::unique_ptr<char[]> copy_of(std::string_view text) noexcept {
+        std::unique_ptr<char[]> copy(new (std::nothrow) char[text.size() + 1]);
+        if (copy != nullptr) {
+            copy[text.copy(copy.get(), text.size())] = 0;
+        }
+        return copy;
+    }
 
     static std::uint64_t power_of_two(std::uint64_t wanted) noexcept {
         std::uint64_t size = kEventRingSizeMin;
@@ -329,7 +343,7 @@ private:
 
     /// The sender thread: steps the conversation and sleeps in between, until asked to stop.
     void carry() noexcept {
-        EventConversation conversation(*process_, ring_, directory_, shared_fd_, timing_);
+        EventConversation conversation(*process_, ring_, directory_.get(), shared_fd_, timing_);
         std::uint64_t head = ring_.head();
         for (;;) {
             const std::uint32_t seen = process_->wake_word.load();
@@ -368,7 +382,7 @@ private:
         poll(&wait, 1, static_cast<int>(timeout_ms));
     }
 
-    const std::string directory_;
+    const std::unique_ptr<char[]> directory_;  ///< null when there was no memory
     const std::uint64_t ring_size_bytes_;
     const EventTiming timing_;
     EventProcess* const process_;  ///< null when there was no memory: every offer is refused

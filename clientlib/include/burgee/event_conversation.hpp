@@ -17,7 +17,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string>
 
 namespace burgee::detail {
 
@@ -30,7 +29,7 @@ struct SenderRest {
 
 class EventConversation {
 public:
-    EventConversation(EventProcess& process, EventRing ring, const std::string& directory,
+    EventConversation(EventProcess& process, EventRing ring, const char* directory,
                       std::atomic<int>& shared_fd, const EventTiming& timing) noexcept
         : process_(process),
           directory_(directory),
@@ -207,8 +206,7 @@ private:
         if (!window_.acknowledge(durable_seq, acknowledged)) {
             return false;
         }
-        // Release: pairs with the acquire in EventChannel::counters(), which so finds these events
-        // among the accepted ones. Before give_back(), see EventProcess.
+        // Release: pairs with the acquire in EventChannel::counters(). The order: EventProcess.
         process_.acknowledged.fetch_add(acknowledged, std::memory_order_release);
         window_.give_back();
         if (window_.decided_seq() != decided_before) {
@@ -258,11 +256,10 @@ private:
     }
 
     void add_lost(DropReason reason, EventClass event_class, std::uint64_t count) noexcept {
+        auto& classes = process_.lost[static_cast<std::size_t>(reason)];
         // Release: pairs with the acquire in EventChannel::copy(), as in take_durable().
-        process_
-            .lost[static_cast<std::size_t>(reason)]
-                 [static_cast<std::size_t>(event_class) % kEventClassCount]
-            .fetch_add(count, std::memory_order_release);
+        classes[static_cast<std::size_t>(event_class) % kEventClassCount].fetch_add(
+            count, std::memory_order_release);
     }
 
     void speak(std::int64_t now_ms, bool hurried) noexcept {
@@ -378,11 +375,10 @@ private:
     }
 
     EventProcess& process_;
-    const std::string& directory_;
+    const char* const directory_;
     const EventTiming& timing_;
     EventWindow window_;
     EventSocket socket_;
-
     Phase phase_ = Phase::kApart;
     bool has_session_ = false;
     bool is_blocked_ = false;  ///< this step found the socket's buffer full

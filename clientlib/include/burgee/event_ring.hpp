@@ -7,11 +7,10 @@
 // Invariants
 //  1. head <= tail <= head + capacity; both only grow and are bytes since the ring was formatted.
 //  2. Bytes in [tail, head + capacity) are zero. So a record whose first word is zero is reserved
-//  but
-//     not written yet, and the padding of an event needs no writing.
+//     but not written yet, and the padding of an event needs no writing.
 //  3. A record never straddles the end of the data: a padding record fills the rest of the lap.
 //  4. Only the consumer moves head and only it reads texts, after the first word said they are
-//  there.
+//     there.
 //  5. Nothing is ever evicted: a record that does not fit its class's limit is refused.
 //
 // The layout holds offsets only, so it could lie in memory that another process maps too.

@@ -37,7 +37,7 @@ public:
         const Hold hold(*this);
         for (Place& place : places_) {
             EventChannel* channel = place.channel.load();
-            if (place.user_count != 0 && channel->directory() == directory) {
+            if (place.user_count != 0 && channel->serves(directory)) {
                 ++place.user_count;
                 return channel;
             }
@@ -178,8 +178,8 @@ public:
         return channel_ != nullptr && channel_->tell(exposure, hash);
     }
 
-    /// Waits until every event accepted before the call is decided, at most `deadline`, or until
-    /// the last sender of the directory ends.
+    /// Waits until every event accepted before the call is decided, at most `deadline` (above a
+    /// year it is a year), or until the last sender of the directory ends.
     /// Thread safety: any thread. A daemon that is away is tried every 50 ms meanwhile, and a
     /// thread that could not be started every second.
     FlushResult flush(std::chrono::milliseconds deadline) noexcept {

@@ -17,24 +17,23 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <string>
 
 namespace burgee::detail {
 
 /// The address of the socket in `directory`. A path too long for an address is reached through
 /// `directory_fd`, which the caller closes when it is not -1. @return false when neither is
 /// possible.
-inline bool event_socket_address(const std::string& directory, sockaddr_un& address,
+inline bool event_socket_address(const char* directory, sockaddr_un& address,
                                  int& directory_fd) noexcept {
     address = {};
     address.sun_family = AF_UNIX;
     directory_fd = -1;
-    int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s",
-                               directory.c_str(), kEventSocketName);
+    int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory,
+                               kEventSocketName);
     if (length > 0 && static_cast<std::size_t>(length) < sizeof address.sun_path) {
         return true;
     }
-    directory_fd = open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (directory_fd < 0) {
         return false;
     }
@@ -62,7 +61,7 @@ public:
 
     /// @return whether the daemon's socket took the connection: it may be absent, not ours to use,
     /// or have a full backlog, which is the same to us: try again later.
-    bool connect(const std::string& directory) noexcept {
+    bool connect(const char* directory) noexcept {
         close();
         sockaddr_un address;
         int directory_fd = -1;

@@ -5,12 +5,11 @@
 //
 // Invariants
 //  1. Numbers start at 1 in a session, are given in ring order when an event is first framed, and
-//  are
-//     never skipped: event n is the n-th event after the session began.
+//     are never skipped: event n is the n-th event after the session began.
 //  2. decided_seq < next_seq <= sent_seq + 1. What is decided stays in the ring until give_back():
 //     whoever sees that it has left must find it counted.
 //  3. next_seq - 1 - decided_seq <= kUndecidedEventsMax; more is not framed before some are
-//  decided.
+//     decided.
 
 #include <burgee/event_draft.hpp>
 #include <burgee/event_ring.hpp>
