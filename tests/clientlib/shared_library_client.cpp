@@ -38,7 +38,14 @@ bool track(const char* flag, const char* user_id) {
     return library_owned()->track(library_owned()->evaluate(flag, user), "impression", 1, user);
 }
 
-constexpr LibraryClient kLibraryClient{&open, &close, &is_enabled, &generation, &track};
+bool track_and_forget(const char* directory, const char* flag, const char* user_id) {
+    static Client* const forgotten = new Client(ClientOptions{directory});
+    const Context user{{"user_id", user_id}};
+    return forgotten->track(forgotten->evaluate(flag, user), "impression", 1, user);
+}
+
+constexpr LibraryClient kLibraryClient{&open,       &close, &is_enabled,
+                                       &generation, &track, &track_and_forget};
 
 }  // namespace
 }  // namespace burgee::test

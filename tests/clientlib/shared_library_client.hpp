@@ -13,6 +13,8 @@ struct LibraryClient {
     bool (*is_enabled)(const char* flag, const char* user_id);
     std::uint64_t (*generation)();
     bool (*track)(const char* flag, const char* user_id);  ///< starts the library's sender thread
+    /// The same with a client that nobody destroys.
+    bool (*track_and_forget)(const char* directory, const char* flag, const char* user_id);
 };
 
 using LibraryClientOf = const LibraryClient* (*)();

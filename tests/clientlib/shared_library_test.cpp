@@ -11,7 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <future>
+#include <iterator>
 #include <stdexcept>
 #include <thread>
 
@@ -149,6 +151,30 @@ TEST_F(SharedLibraryTest, AThreadThatAskedMayOutliveTheLibrary) {
     hidden.close();
     may_end.set_value();
     asker.join();
+}
+
+std::size_t thread_count() {
+    const std::filesystem::directory_iterator threads("/proc/self/task");
+    return static_cast<std::size_t>(std::distance(begin(threads), end(threads)));
+}
+
+/// A Client that nobody destroys, as a singleton that is left to the end: its sender must not go on
+/// in code that is gone.
+TEST_F(SharedLibraryTest, ALibraryThatForgotItsClientIsUnloadedWithoutItsThread) {
+    publish(true);
+    const std::size_t threads_before = thread_count();
+    SharedLibrary library(BURGEE_LIBRARY_UNLOADED);
+    std::thread([&] {
+        const KeptRecords kept;
+        EXPECT_TRUE(library.client().track_and_forget(path_.c_str(), "test", "u"));
+    }).join();
+    library.close();
+    EXPECT_FALSE(library.is_loaded());
+    // A thread that was joined may take a moment to leave the list.
+    for (int look = 0; look < 500 && thread_count() != threads_before; ++look) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(thread_count(), threads_before);
 }
 
 /// Nothing that the library started or registered is left when its code goes: not the thread that

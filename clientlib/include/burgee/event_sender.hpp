@@ -21,15 +21,16 @@
 
 namespace burgee::detail {
 
-/// The channels of this process. Never destroyed: senders of static Clients may outlive anything.
+/// The channels of this process, or of a shared library that shows none of its symbols. Never
+/// destroyed: senders of static Clients may outlive anything. But when the process exits or the
+/// library goes, channels whose Clients nobody destroyed are ended: their threads run its code.
 class EventChannels {
 public:
     static constexpr std::size_t kChannelCountMax = 16;  // beyond it senders do not share
 
     static EventChannels& instance() noexcept {
-        static_assert(std::is_trivially_destructible_v<EventChannels>);
-        static EventChannels channels;
-        return channels;
+        static const Lifetime lifetime;
+        return lifetime.channels;
     }
 
     /// The channel of `directory`, made when there is none. Null when there is no memory.
@@ -78,6 +79,32 @@ public:
     }
 
 private:
+    /// Made before the first Client, so that it ends after all static ones.
+    struct Lifetime {
+        Lifetime() noexcept : channels(*new (storage()) EventChannels) {
+            static_assert(std::is_trivially_destructible_v<EventChannels>);
+        }
+        Lifetime(const Lifetime&) = delete;
+        Lifetime& operator=(const Lifetime&) = delete;
+        ~Lifetime() { channels.end_all(); }
+
+        static void* storage() noexcept {
+            alignas(EventChannels) static unsigned char bytes[sizeof(EventChannels)];
+            return bytes;
+        }
+
+        EventChannels& channels;
+    };
+
+    /// Ends what is in use, each within its exit flush.
+    void end_all() noexcept {
+        for (Place& place : places_) {
+            if (EventChannel* channel = place.channel.load(); channel != nullptr) {
+                channel->end();
+            }
+        }
+    }
+
     struct Place {
         std::atomic<EventChannel*> channel{nullptr};
         std::uint32_t user_count = 0;
