@@ -100,6 +100,13 @@ std::size_t CellDictionary::UuidHash::operator()(const Uuid& id) const {
     return hash64(id.data(), id.size());
 }
 
+void CellDictionary::forget() {
+    cells_.clear();
+    std::fill(slots_.begin(), slots_.end(), 0U);
+    experiments_.clear();
+    revision_ = -1;
+}
+
 void CellDictionary::refresh(pqxx::transaction_base& transaction) {
     const auto revision =
         transaction.exec("SELECT value FROM burgee.revision").at(0)[0].as<std::int64_t>();

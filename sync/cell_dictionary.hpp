@@ -5,8 +5,8 @@
 // burgee.cells is half of the key of a unit's state. Relied on by the metric writer alone.
 //
 // Invariants:
-//   1. A cell's number never changes and is never used for another, so known numbers are never
-//   stale.
+//   1. In one history of the database a cell's number never changes and is never used for another.
+//      After a restore or a failover it may: forget() comes first.
 //   2. A number that a transaction made is forgotten unless that transaction committed.
 //   3. Dates and phases are as new as the revision the batch's own transaction sees.
 
@@ -39,6 +39,9 @@ public:
         std::uint32_t cell = 0;        ///< index here, not the number in the database
         bool is_within_dates = false;  ///< the event's time lies in [start_date, end_date)
     };
+
+    /// Forgets all that was read, for a database that may have gone back in time.
+    void forget();
 
     /// Reads the experiments anew when the database's revision has moved since the last time. Costs
     /// one row when it has not. Throws what libpqxx throws, like every call with a transaction.

@@ -117,6 +117,7 @@ WriteReport MetricWriter::State::attempt(const MetricBatch& batch, EventSource& 
         return settle_failure(batch, report, stored.error());
     }
     if (!*stored) {
+        memory_.cells.forget();  // as in open_cursor()
         return read_cursor(batch);
     }
     report.status = WriteStatus::kCommitted;
@@ -167,6 +168,9 @@ WriteReport MetricWriter::State::read_cursor(const MetricBatch& batch) {
 }
 
 WriteReport MetricWriter::State::open_cursor(const Uuid& spool_id, std::uint64_t first_lsn) {
+    // Whoever asks where the database stands may be asking another: one that was restored, or a
+    // replica that took over without the last commits.
+    memory_.cells.forget();
     WriteReport report;
     const SyncResult<std::int64_t> next_lsn =
         session_.transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
@@ -266,9 +270,9 @@ SyncResult<std::string> MetricWriter::drop_old_partitions() {
     });
 }
 
-SyncResult<void> MetricWriter::fold_waiting_units(int notes_max) {
+SyncResult<std::int64_t> MetricWriter::fold_waiting_units(int notes_max) {
     return state_->session().transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
-        open.query(kFoldWaitingUnits, {std::to_string(notes_max)});
+        return open.query(kFoldWaitingUnits, {std::to_string(notes_max)}).integer(0, 0);
     });
 }
 

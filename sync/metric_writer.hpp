@@ -118,8 +118,9 @@ public:
     SyncResult<std::string> drop_old_partitions();
 
     /// Folds what other writers' rows left waiting (migration 011), at most `notes_max` notes of up
-    /// to 10 000 units each.
-    SyncResult<void> fold_waiting_units(int notes_max);
+    /// to 10 000 units each, in one transaction.
+    /// @return  how many
+    SyncResult<std::int64_t> fold_waiting_units(int notes_max);
 
     /// Breaks a call under way in another thread: it returns kRetry.
     void interrupt();

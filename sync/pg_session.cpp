@@ -89,7 +89,10 @@ std::string limits_text(const PgOptions& options) {
            "; SET LOCAL lock_timeout = " + milliseconds(options.lock_timeout) +
            "; SET LOCAL idle_in_transaction_session_timeout = " +
            milliseconds(options.idle_timeout) +
-           "; SET LOCAL client_connection_check_interval = 5000";
+           "; SET LOCAL client_connection_check_interval = 5000"
+           // A COPY whose client is gone waits for it past every other limit, with its locks.
+           "; SET LOCAL tcp_keepalives_idle = 10; SET LOCAL tcp_keepalives_interval = 3"
+           "; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 15000";
 }
 
 /// Empty when the server did not say one. libpqxx 6.4 has classes of their own for some states and

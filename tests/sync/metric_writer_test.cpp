@@ -191,6 +191,30 @@ TEST_F(MetricWriterTest, RefusesABatchWhoseCursorIsElsewhere) {
     expect_stored_once(100);
 }
 
+TEST_F(MetricWriterTest, NumbersCellsAnewForADatabaseThatWentBack) {
+    add_random_events(500, 11);
+    MetricWriter writer = this->writer();
+    EXPECT_EQ(write_all(writer).delivered, 500U);
+    execute(
+        "TRUNCATE public.ab_test_metrics, burgee.unit_metrics; DELETE FROM burgee.cells;"
+        "UPDATE burgee.spool_cursor SET next_lsn = 1");
+    EXPECT_EQ(write_all(writer).delivered, 500U);
+    expect_stored_once(500);
+}
+
+TEST_F(MetricWriterTest, ForgetsCellNumbersWhenTheCursorIsElsewhere) {
+    add_random_events(500, 12);
+    MetricWriter writer = this->writer();
+    ASSERT_EQ(writer.open_cursor(spool_, 1).status, WriteStatus::kCommitted);
+    ASSERT_EQ(writer.write({spool_, 1, 251}, source_).next_lsn, 251U);
+    execute(
+        "TRUNCATE public.ab_test_metrics, burgee.unit_metrics; DELETE FROM burgee.cells;"
+        "UPDATE burgee.spool_cursor SET next_lsn = 1");
+    EXPECT_EQ(writer.write({spool_, 251, 501}, source_).status, WriteStatus::kCursorMoved);
+    EXPECT_EQ(writer.write({spool_, 1, 501}, source_).delivered, 500U);
+    expect_stored_once(500);
+}
+
 TEST_F(MetricWriterTest, KeepsUnknownExperimentsVariantsAndPhasesAsDeadLetters) {
     source_.add(kExperiment, "control", "impression", "a", 1, now_);
     source_.add(kUnknownExperiment, "control", "impression", "a", 1, now_);
