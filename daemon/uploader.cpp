@@ -290,7 +290,9 @@ void Uploader::fail(const sync::WriteReport& report) {
     const bool needs_attention = report.status == sync::WriteStatus::kConfiguration;
     show(false, needs_attention, report.error.message);
     // A missing partition is a failure that looking after the partitions may end.
-    next_partitions_ = Clock::now();
+    if (report.error.sqlstate == "23514") {
+        next_partitions_ = Clock::now();
+    }
     // Decorrelated jitter: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog
     // (2015).
     std::uniform_int_distribution<std::int64_t> wait_ms(

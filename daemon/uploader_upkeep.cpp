@@ -9,9 +9,9 @@ namespace burgee::daemon {
 namespace {
 
 constexpr std::chrono::minutes kPartitionInterval{60};
-// Notes of other writers' rows folded after each heartbeat, one transaction; chosen by feel: 100
-// small ones take milliseconds, 100 full ones seconds.
-constexpr int kWaitingNotesMax = 100;
+// For notes of other writers' rows after each heartbeat; chosen by feel. A full one takes 0.3 s, so
+// each has a transaction of its own: what is folded stays so, and no unit is held for longer.
+constexpr std::chrono::milliseconds kFoldingTime{500};
 
 std::uint64_t dropped_by_clients(const Counters& counters) {
     std::uint64_t sum = 0;
@@ -44,9 +44,14 @@ void Uploader::maintain() {
 }
 
 void Uploader::fold_waiting_units() {
-    const auto done = writer_.fold_waiting_units(kWaitingNotesMax);
-    if (done.has_error()) {
-        spdlog::debug("upload: rows of other writers wait: {}", done.error().message);
+    const Clock::time_point until = Clock::now() + kFoldingTime;
+    bool has_folded = true;
+    while (has_folded && Clock::now() < until && !is_stopping()) {
+        const auto folded = writer_.fold_waiting_units(1);
+        if (folded.has_error()) {
+            spdlog::warn("upload: rows of other writers wait: {}", folded.error().message);
+        }
+        has_folded = folded.has_value() && *folded > 0;
     }
 }
 
