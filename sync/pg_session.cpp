@@ -79,6 +79,11 @@ private:
     const std::string begin_;
 };
 
+/// A COPY whose client is gone waits for it past every other limit, with its locks.
+constexpr const char* kNoticeLostWriter =
+    "; SET LOCAL tcp_keepalives_idle = 10; SET LOCAL tcp_keepalives_interval = 3"
+    "; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 15000";
+
 /// Limits of one transaction, and a search path in which nobody can place a function before ours.
 std::string limits_text(const PgOptions& options) {
     const auto milliseconds = [](std::chrono::milliseconds limit) {
@@ -89,10 +94,7 @@ std::string limits_text(const PgOptions& options) {
            "; SET LOCAL lock_timeout = " + milliseconds(options.lock_timeout) +
            "; SET LOCAL idle_in_transaction_session_timeout = " +
            milliseconds(options.idle_timeout) +
-           "; SET LOCAL client_connection_check_interval = 5000"
-           // A COPY whose client is gone waits for it past every other limit, with its locks.
-           "; SET LOCAL tcp_keepalives_idle = 10; SET LOCAL tcp_keepalives_interval = 3"
-           "; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 15000";
+           "; SET LOCAL client_connection_check_interval = 5000";
 }
 
 /// Empty when the server did not say one. libpqxx 6.4 has classes of their own for some states and
@@ -266,7 +268,7 @@ void PgSession::run_on_link(PgAccess access, const std::function<void(PgTransact
         run_in(native, *link_, *guard_, question, body);
     } else {
         WriteTransaction native(*link_->connection);
-        native.exec(limits);
+        native.exec(limits + kNoticeLostWriter);
         run_in(native, *link_, *guard_, question, body);
     }
 }
