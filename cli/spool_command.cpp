@@ -58,12 +58,22 @@ SpoolSums sums_of(const std::vector<SegmentReport>& segments) {
     for (const SegmentReport& segment : segments) {
         sums.unreadable += segment.is_readable ? 0 : 1;
         sums.events += segment.scan.events;
-        sums.damaged_places += segment.scan.damage.size();
+        sums.damaged_places += segment.is_readable ? segment.scan.damage.size() : 0;
         for (const DamagedRange& range : segment.scan.damage) {
             sums.lost += range.count;
         }
     }
     return sums;
+}
+
+void append_damage(JsonWriter& json, const std::vector<DamagedRange>& damage) {
+    json.key("damage").begin_array();
+    for (const DamagedRange& range : damage) {
+        json.begin_object().member("offset", range.offset);
+        json.member("size_bytes", range.size_bytes).member("first_lsn", range.first_lsn);
+        json.member("lost", range.count).end_object();
+    }
+    json.end_array();
 }
 
 std::string verify_json(const std::string& directory, const std::vector<SegmentReport>& segments,
@@ -80,14 +90,9 @@ std::string verify_json(const std::string& directory, const std::vector<SegmentR
             json.member("first_lsn", segment.header.first_lsn);
             json.member("end_lsn", segment.scan.end_lsn).member("frames", segment.scan.frames);
             json.member("events", segment.scan.events);
-            json.member("end_offset", segment.scan.end_offset).key("damage").begin_array();
-            for (const DamagedRange& range : segment.scan.damage) {
-                json.begin_object().member("offset", range.offset);
-                json.member("size_bytes", range.size_bytes).member("first_lsn", range.first_lsn);
-                json.member("lost", range.count).end_object();
-            }
-            json.end_array();
+            json.member("end_offset", segment.scan.end_offset);
         }
+        append_damage(json, segment.scan.damage);
         json.end_object();
     }
     return json.end_array().end_object().take();
@@ -103,15 +108,15 @@ std::string verify_text(const std::vector<SegmentReport>& segments, const SpoolS
                  {"STATE"}});
     std::string places;
     for (const SegmentReport& segment : segments) {
-        if (!segment.is_readable) {
-            table.add_row({segment.name, "", "", "", "", "", "no copy of its header checks"});
-            continue;
-        }
         const daemon::SegmentScan& scan = segment.scan;
-        table.add_row({segment.name, std::to_string(segment.header.first_lsn),
-                       std::to_string(scan.end_lsn), std::to_string(scan.frames),
-                       std::to_string(scan.events), std::to_string(scan.end_offset),
-                       scan.damage.empty() ? "good" : "damaged"});
+        if (segment.is_readable) {
+            table.add_row({segment.name, std::to_string(segment.header.first_lsn),
+                           std::to_string(scan.end_lsn), std::to_string(scan.frames),
+                           std::to_string(scan.events), std::to_string(scan.end_offset),
+                           scan.damage.empty() ? "good" : "damaged"});
+        } else {
+            table.add_row({segment.name, "", "", "", "", "", "no copy of its header checks"});
+        }
         for (const DamagedRange& range : scan.damage) {
             places += segment.name + ": " + std::to_string(range.size_bytes) + " bytes at offset " +
                       std::to_string(range.offset) +

@@ -87,4 +87,11 @@ SegmentScan scan_segment(const SpoolFile& file, const SegmentHeader& header,
     return Scanner(file, header, successor, visit).run();
 }
 
+DamagedRange unreadable_segment(const SpoolFile& file, std::uint64_t first_lsn,
+                                std::optional<std::uint64_t> successor) {
+    const std::uint64_t size_bytes = file.size_bytes();
+    const std::uint64_t end_lsn = successor.value_or(first_lsn + size_bytes / kSpoolEventSizeMin);
+    return {0, 0, size_bytes, first_lsn, end_lsn - first_lsn};
+}
+
 }  // namespace burgee::daemon

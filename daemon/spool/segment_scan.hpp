@@ -46,4 +46,12 @@ using FrameVisitor = std::function<void(const FrameView&)>;
 SegmentScan scan_segment(const SpoolFile& file, const SegmentHeader& header,
                          std::optional<std::uint64_t> successor, const FrameVisitor& visit);
 
+/// What is lost with a segment neither copy of whose header checks: nothing in the file can be
+/// believed without its salt. If it is the newest, its last LSN is unknown too: the range then ends
+/// with a number that no event in there can have had.
+/// @param first_lsn  from the file's name
+/// @param successor  first LSN of the next segment; none for the newest
+DamagedRange unreadable_segment(const SpoolFile& file, std::uint64_t first_lsn,
+                                std::optional<std::uint64_t> successor);
+
 }  // namespace burgee::daemon

@@ -13,16 +13,23 @@ SpoolError check_error(const std::string& directory, SpoolErrorCode code, const 
     return {code, "spool " + directory + ": " + what};
 }
 
+SpoolError lock_error(const std::string& directory, int error) {
+    if (error == EAGAIN) {
+        return check_error(directory, SpoolErrorCode::kLocked, "in use; stop burgeed first");
+    }
+    const bool is_missing = error == ENOENT || error == ENOTDIR;
+    return check_error(directory, is_missing ? SpoolErrorCode::kBadDirectory : SpoolErrorCode::kIo,
+                       std::strerror(error));
+}
+
 }  // namespace
 
 SpoolResult<std::vector<SegmentReport>> check_spool(
     const std::string& directory, const std::function<void(const SegmentHeader&)>& begin,
     const FrameVisitor& visit) {
-    const auto disk = make_directory_disk(directory);
+    const auto disk = make_read_only_disk(directory);
     if (const int error = disk->lock()) {
-        return error == EAGAIN
-                   ? check_error(directory, SpoolErrorCode::kLocked, "in use; stop burgeed first")
-                   : check_error(directory, SpoolErrorCode::kBadDirectory, std::strerror(error));
+        return lock_error(directory, error);
     }
     std::vector<std::string> names;
     if (const int error = disk->list(&names)) {
@@ -49,13 +56,16 @@ SpoolResult<std::vector<SegmentReport>> check_spool(
                                report.name + " was written by a later burgee");
         }
         report.is_readable = state == HeaderState::kGood && report.header.first_lsn == each->first;
-        if (report.is_readable) {
+        const auto next = std::next(each);
+        const auto successor = next == segments.end() ? std::nullopt : std::optional(next->first);
+        if (!report.is_readable) {
+            const DamagedRange range = unreadable_segment(*file, each->first, successor);
+            report.scan.end_lsn = range.first_lsn + range.count;
+            report.scan.damage = {range};
+        } else {
             if (begin) {
                 begin(report.header);
             }
-            const auto next = std::next(each);
-            const auto successor =
-                next == segments.end() ? std::nullopt : std::optional(next->first);
             report.scan = scan_segment(*file, report.header, successor, visit);
         }
         reports.push_back(std::move(report));

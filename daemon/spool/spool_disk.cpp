@@ -104,9 +104,11 @@ private:
     std::atomic<std::uint64_t> size_bytes_;
 };
 
+enum class Access { kReadWrite, kReadOnly };
+
 class RealDisk final : public SpoolDisk {
 public:
-    explicit RealDisk(std::string path) : path_(std::move(path)) {}
+    RealDisk(std::string path, Access access) : path_(std::move(path)), access_(access) {}
 
     std::string name() const override { return path_; }
 
@@ -115,23 +117,22 @@ public:
         if (directory_.get() < 0) {
             return errno;
         }
-        lock_ = Descriptor(
-            ::openat(directory_.get(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+        lock_ = Descriptor(::openat(directory_.get(), "lock", open_flags(!is_read_only()), 0600));
         if (lock_.get() < 0) {
-            return errno;
+            return is_read_only() && errno == ENOENT ? 0 : errno;
         }
         // An open-file-description lock: the kernel drops it with the last descriptor, however the
         // process ended, and closing some other descriptor of the file does not.
         struct flock whole_file {};
-        whole_file.l_type = F_WRLCK;
+        whole_file.l_type = is_read_only() ? F_RDLCK : F_WRLCK;
         whole_file.l_whence = SEEK_SET;
         if (::fcntl(lock_.get(), F_OFD_SETLK, &whole_file) != 0) {
             return errno == EACCES ? EAGAIN : errno;
         }
-        if (::mkdirat(directory_.get(), "quarantine", 0700) != 0 && errno != EEXIST) {
-            return errno;
+        if (is_read_only()) {
+            return 0;
         }
-        return 0;
+        return ::mkdirat(directory_.get(), "quarantine", 0700) == 0 || errno == EEXIST ? 0 : errno;
     }
 
     int list(std::vector<std::string>* names) const override {
@@ -155,11 +156,17 @@ public:
     }
 
     int open(const std::string& file_name, bool create, std::unique_ptr<SpoolFile>* file) override {
-        const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_TRUNC : 0);
+        if (is_read_only() && create) {
+            return EROFS;
+        }
+        const int flags = open_flags(create) | (create ? O_TRUNC : 0);
         Descriptor descriptor(::openat(directory_.get(), file_name.c_str(), flags, 0600));
         struct stat status {};
         if (descriptor.get() < 0 || ::fstat(descriptor.get(), &status) != 0) {
             return errno;
+        }
+        if (S_ISDIR(status.st_mode)) {
+            return EISDIR;  // which the kernel says by itself of one that is to be written
         }
         *file = std::make_unique<RealFile>(std::move(descriptor),
                                            static_cast<std::uint64_t>(status.st_size));
@@ -167,19 +174,34 @@ public:
     }
 
     int rename(const std::string& from, const std::string& to) override {
+        if (is_read_only()) {
+            return EROFS;
+        }
         return ::renameat(directory_.get(), from.c_str(), directory_.get(), to.c_str()) == 0
                    ? 0
                    : errno;
     }
 
     int remove(const std::string& file_name) override {
+        if (is_read_only()) {
+            return EROFS;
+        }
         return ::unlinkat(directory_.get(), file_name.c_str(), 0) == 0 ? 0 : errno;
     }
 
     int sync_names() override { return ::fsync(directory_.get()) == 0 ? 0 : errno; }
 
 private:
+    bool is_read_only() const { return access_ == Access::kReadOnly; }
+
+    int open_flags(bool create) const {
+        // To open a pipe to read would wait for its writer.
+        const int access = is_read_only() ? O_RDONLY | O_NONBLOCK : O_RDWR;
+        return access | (create ? O_CREAT : 0) | O_CLOEXEC | O_NOFOLLOW;
+    }
+
     std::string path_;
+    Access access_;
     Descriptor directory_;
     Descriptor lock_;
 };
@@ -187,7 +209,11 @@ private:
 }  // namespace
 
 std::unique_ptr<SpoolDisk> make_directory_disk(std::string path) {
-    return std::make_unique<RealDisk>(std::move(path));
+    return std::make_unique<RealDisk>(std::move(path), Access::kReadWrite);
+}
+
+std::unique_ptr<SpoolDisk> make_read_only_disk(std::string path) {
+    return std::make_unique<RealDisk>(std::move(path), Access::kReadOnly);
 }
 
 }  // namespace burgee::daemon

@@ -51,4 +51,10 @@ public:
 /// The directory at `path`. Nothing is opened before lock().
 std::unique_ptr<SpoolDisk> make_directory_disk(std::string path);
 
+/// The directory at `path`, only to be read: nothing is made, changed or removed in it, which gives
+/// EROFS, and it may lie on a disk that is mounted read-only. lock() keeps others from writing
+/// while this object lives, if the directory has the file that every writer locks; without that
+/// file nobody has written here, or somebody took it away.
+std::unique_ptr<SpoolDisk> make_read_only_disk(std::string path);
+
 }  // namespace burgee::daemon

@@ -146,16 +146,14 @@ private:
         }
     }
 
-    /// Nothing in the file can be believed without its salt. If it is the newest, its last LSN is
-    /// unknown too: the next event gets a number that no event in there can have had.
     void take_unreadable(std::uint64_t first_lsn, const Found& found,
                          std::optional<std::uint64_t> successor) {
-        const std::uint64_t size_bytes = found.file->size_bytes();
-        const std::uint64_t end_lsn =
-            successor.value_or(first_lsn + size_bytes / kSpoolEventSizeMin);
-        result_.next_lsn = end_lsn;
+        const DamagedRange range = unreadable_segment(*found.file, first_lsn, successor);
+        result_.next_lsn = range.first_lsn + range.count;
         result_.unreadable.push_back(found.name);
-        damage_.push_back({{first_lsn, end_lsn - first_lsn, 0, 0, size_bytes}, kNoSegment});
+        damage_.push_back(
+            {{range.first_lsn, range.count, range.segment_no, range.offset, range.size_bytes},
+             kNoSegment});
     }
 
     void take_gap_records(std::span<const std::byte> payload) {
