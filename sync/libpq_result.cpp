@@ -21,11 +21,10 @@ void throw_broken(const PGconn* connection) {
 }
 
 void expect_answers(PGconn* connection, ExecStatusType wanted) {
-    LibpqResult answer(PQgetResult(connection), PQclear);
-    if (!answer) {
+    const LibpqResult first(PQgetResult(connection), PQclear);
+    if (!first) {
         throw_broken(connection);
     }
-    const LibpqResult first = std::move(answer);
     discard_answers(connection);
     expect_status(first, wanted);
 }

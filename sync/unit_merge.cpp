@@ -10,7 +10,8 @@
 namespace burgee::sync {
 namespace {
 
-// Rows in one merge: planning and the way there and back take a hundredth of it.
+// Rows in one merge. Source: measured with unnest() 1 024 / 4 096 / 16 384 / all at 6.7 / 7.1 / 7.2
+// / 8.6 us a row; not measured again since elements are taken by index.
 constexpr std::size_t kMergeRowsMax = 4'096;
 
 // Elements are taken by index: unnest() of nine arrays would copy each into a store of its own and
