@@ -20,6 +20,9 @@ namespace {
 constexpr std::size_t kKeptEventsMax = 10'000;
 constexpr std::size_t kKeptSizeMax = 4 << 20;
 
+// Dead letters go to the server in pieces of this size. Chosen by feel.
+constexpr std::size_t kLettersSizeMax = 1 << 20;
+
 // Smaller merges never queue: they take some 100 ms, and hundreds of hosts must not wait for each
 // other's COMMIT. Chosen by feel between an idle host's batch and a backlog's.
 constexpr std::size_t kQueuedRowsMin = 10'000;
@@ -70,6 +73,12 @@ constexpr const char* kMoveTemporaryRows =
     " metric_type, metric_value, metadata, created_at, spool_id, lsn, unit) "
     "SELECT id, experiment_id, variant_name, user_id, session_id, metric_type, metric_value,"
     " metadata, created_at, spool_id, lsn, unit FROM pg_temp.burgee_raw_rows";
+
+// A letter that is there already is the same event: a cursor that somebody set back sends it again.
+constexpr const char* kInsertDeadLetters =
+    "INSERT INTO burgee.dead_letter (spool_id, lsn, reason, event) "
+    "SELECT spool_id, lsn, reason, event FROM pg_catalog.jsonb_to_recordset($1::jsonb)"
+    " AS letter (spool_id uuid, lsn bigint, reason text, event jsonb) ON CONFLICT DO NOTHING";
 
 // Read before it is written: after the first batch this costs one look, no write and no wait.
 constexpr const char* kNoteMissingRows =
@@ -125,12 +134,12 @@ bool BatchTransaction::store_poison(const MetricBatch& batch, EventSource& sourc
     if (!advance_cursor(batch)) {
         return false;
     }
-    std::string lines;
+    std::string letters;
     for (const MetricEvent& event : source.read(batch.first_lsn, batch.end_lsn).events) {
-        append_dead_letter_line(lines, batch.spool_id, event, reason);
+        append_dead_letter(letters, batch.spool_id, event, reason);
         report.dead_lettered += 1;
     }
-    send_dead_letters(lines);
+    send_dead_letters(letters);
     report.next_lsn = batch.end_lsn;
     return true;
 }
@@ -249,9 +258,13 @@ void BatchTransaction::copy_kept(const MetricBatch& batch, WriteReport& report) 
             append_raw(raw_rows, batch.spool_id, kept.event);
             fold(kept.event, *place, report);
         } else {
-            append_dead_letter_line(dead_letters, batch.spool_id, kept.event,
-                                    to_text(memory_.cells.problem(kept.event)));
+            append_dead_letter(dead_letters, batch.spool_id, kept.event,
+                               to_text(memory_.cells.problem(kept.event)));
             report.dead_lettered += 1;
+            if (dead_letters.size() > kLettersSizeMax) {
+                send_dead_letters(dead_letters);
+                dead_letters.clear();
+            }
         }
     }
     kept_.clear();
@@ -279,13 +292,10 @@ void BatchTransaction::fold(const MetricEvent& event, const CellDictionary::Plac
     }
 }
 
-void BatchTransaction::send_dead_letters(const std::string& lines) {
-    if (lines.empty()) {
-        return;
+void BatchTransaction::send_dead_letters(const std::string& elements) {
+    if (!elements.empty()) {
+        transaction_.query(kInsertDeadLetters, {"[" + elements + "]"});
     }
-    PgCopy copy(transaction_, "burgee.dead_letter", kDeadLetterColumns, CopyForm::kText);
-    copy.rows() = lines;
-    copy.complete();
 }
 
 void BatchTransaction::move_temporary_rows() {

@@ -59,7 +59,7 @@ private:
     void copy_kept(const MetricBatch& batch, WriteReport& report);
     void keep(const MetricEvent& event);
     void fold(const MetricEvent& event, const CellDictionary::Place& place, WriteReport& report);
-    void send_dead_letters(const std::string& lines);
+    void send_dead_letters(const std::string& elements);
     void move_temporary_rows();
     void merge(WriteReport& report);
     void wait_for_turn();

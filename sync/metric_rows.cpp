@@ -334,8 +334,10 @@ void append_raw_line(std::string& lines, const Uuid& spool_id, const MetricEvent
     lines += '\n';
 }
 
-void append_dead_letter_line(std::string& lines, const Uuid& spool_id, const MetricEvent& event,
-                             std::string_view reason) {
+void append_dead_letter(std::string& elements, const Uuid& spool_id, const MetricEvent& event,
+                        std::string_view reason) {
+    std::string spool;
+    append_uuid(spool, spool_id);
     std::string experiment;
     append_uuid(experiment, event.experiment);
     // The value goes as text: JSON has no form for what is not finite, and that may be why it is
@@ -343,6 +345,8 @@ void append_dead_letter_line(std::string& lines, const Uuid& spool_id, const Met
     std::string value;
     append_number(value, event.value);
     JsonWriter json(JsonWriter::Style::kCompact);
+    json.begin_object().key("spool_id").value(spool).key("lsn").value(event.lsn);
+    json.key("reason").raw(jsonb_quoted(reason)).key("event");
     json.begin_object().key("experiment_id").value(experiment);
     json.key("phase").value(std::uint64_t{event.phase});
     json.key("in_experiment").value(event.in_experiment);
@@ -353,16 +357,9 @@ void append_dead_letter_line(std::string& lines, const Uuid& spool_id, const Met
     json.key("unit").raw(jsonb_quoted(event.unit_text));
     json.key("metadata").raw(jsonb_quoted(event.metadata_json));
     json.key("created_unix_ms").value(event.created_unix_ms);
-    json.key("value").value(value).end_object();
-
-    append_uuid(lines, spool_id);
-    lines += '\t';
-    append_number(lines, event.lsn);
-    lines += '\t';
-    append_copy_escaped(lines, reason);
-    lines += '\t';
-    append_copy_escaped(lines, json.take());
-    lines += '\n';
+    json.key("value").value(value).end_object().end_object();
+    elements += elements.empty() ? "" : ",";
+    elements += json.take();
 }
 
 void MergeArrays::fill(std::span<const FoldedRow> rows, std::span<const std::uint32_t> order) {

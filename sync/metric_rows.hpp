@@ -36,9 +36,6 @@ inline constexpr std::string_view kRawColumnTypes[] = {"uuid",
                                                        "bigint",
                                                        "bigint"};
 
-/// The columns of burgee.dead_letter in the order of append_dead_letter_line().
-inline constexpr std::string_view kDeadLetterColumns[] = {"spool_id", "lsn", "reason", "event"};
-
 /// The id of an event's raw row: the same for the same spool and number, on every attempt. A UUID
 /// of version 8 (RFC 9562), 122 bits of XXH3.
 Uuid raw_row_id(const Uuid& spool_id, std::uint64_t lsn);
@@ -51,11 +48,12 @@ void append_raw_row(std::string& rows, const Uuid& spool_id, const MetricEvent& 
 /// read these texts: tables that are not ours. Cost: about 250 ns.
 void append_raw_line(std::string& lines, const Uuid& spool_id, const MetricEvent& event);
 
-/// Likewise for burgee.dead_letter. The event becomes a JSON object that PostgreSQL accepts
-/// whatever bytes the event holds: what is not UTF-8 is replaced by U+FFFD, metadata that is not
-/// JSON becomes text.
-void append_dead_letter_line(std::string& lines, const Uuid& spool_id, const MetricEvent& event,
-                             std::string_view reason);
+/// Appends one row of burgee.dead_letter to the elements of a JSON array, with a comma before all
+/// but the first: an object with the table's columns as its keys. PostgreSQL accepts it whatever
+/// bytes the event holds: what is not UTF-8 is replaced by U+FFFD, metadata that is not JSON becomes
+/// text.
+void append_dead_letter(std::string& elements, const Uuid& spool_id, const MetricEvent& event,
+                        std::string_view reason);
 
 /// PostgreSQL's text of a uuid: 36 characters, lower case.
 void append_uuid(std::string& text, const Uuid& id);

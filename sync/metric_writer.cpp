@@ -1,5 +1,7 @@
 #include "sync/metric_writer.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -10,6 +12,11 @@
 
 namespace burgee::sync {
 namespace {
+
+// A batch of which every event is refused costs two transactions an event: the caller gets to its
+// other duties in between. Chosen by feel.
+constexpr std::uint64_t kBisectedLettersMax = 64;
+constexpr std::chrono::seconds kBisectionTime{5};
 
 constexpr const char* kCreateCursor =
     "INSERT INTO burgee.spool_cursor (spool_id, next_lsn, first_lsn, host) VALUES ($1, $2, $2, $3)"
@@ -63,6 +70,7 @@ void add_counts(WriteReport& total, const WriteReport& part) {
     total.outside_dates += part.outside_dates;
     total.too_large += part.too_large;
     total.transactions += part.transactions;
+    total.committed_end_lsn = std::max(total.committed_end_lsn, part.committed_end_lsn);
 }
 
 }  // namespace
@@ -122,6 +130,7 @@ WriteReport MetricWriter::State::attempt(const MetricBatch& batch, EventSource& 
     }
     report.status = WriteStatus::kCommitted;
     report.transactions = 1;
+    report.committed_end_lsn = report.next_lsn;
     return report;
 }
 
@@ -135,6 +144,7 @@ WriteReport MetricWriter::State::settle_failure(const MetricBatch& batch, WriteR
         return failed;
     }
     attempted.transactions = 1;
+    attempted.committed_end_lsn = attempted.next_lsn;
     in_doubt_ = InDoubt{batch.spool_id, attempted};
     WriteReport settled = open_cursor(batch.spool_id, batch.first_lsn);
     if (settled.status != WriteStatus::kCommitted || settled.next_lsn == batch.first_lsn) {
@@ -208,6 +218,8 @@ WriteReport MetricWriter::State::write(const MetricBatch& batch, EventSource& so
     // Ends of the ranges still to store, the nearest last: a refused range is halved until one
     // event is left. One bad event in n costs log2(n) committed transactions more.
     std::vector<std::uint64_t> ends = {batch.end_lsn};
+    std::uint64_t bisected_letters = 0;
+    const auto until = std::chrono::steady_clock::now() + kBisectionTime;
     while (!ends.empty()) {
         const MetricBatch range{batch.spool_id, total.next_lsn, ends.back()};
         const std::uint64_t size = range.end_lsn - range.first_lsn;
@@ -219,6 +231,7 @@ WriteReport MetricWriter::State::write(const MetricBatch& batch, EventSource& so
             }
             const std::string reason = part.error.sqlstate + ": " + part.error.message;
             part = attempt(range, source, &reason);
+            bisected_letters += part.dead_lettered;
         }
         add_counts(total, part);
         total.status = part.status;
@@ -228,6 +241,9 @@ WriteReport MetricWriter::State::write(const MetricBatch& batch, EventSource& so
             return total;
         }
         ends.pop_back();
+        if (bisected_letters >= kBisectedLettersMax || std::chrono::steady_clock::now() > until) {
+            return total;
+        }
     }
     return total;
 }

@@ -59,6 +59,8 @@ struct WriteReport {
     std::uint64_t outside_dates = 0;  ///< of `delivered`: raw only, not within [start, end)
     std::uint64_t too_large = 0;      ///< of `delivered`: raw only, |value| > kFoldedValueMax
     std::uint64_t transactions = 0;   ///< committed ones; more than 1 when a batch was bisected
+    /// Where the last of them moved the cursor, whoever moved it since; 0 without one.
+    std::uint64_t committed_end_lsn = 0;
     SyncError error;                  ///< why not, for every status but kCommitted
 };
 
@@ -95,7 +97,8 @@ public:
     WriteReport open_cursor(const Uuid& spool_id, std::uint64_t first_lsn);
 
     /// Stores a batch. Blocks until it is decided or the database cannot be asked. Rows that the
-    /// database refuses for their data are found by bisection and put into burgee.dead_letter.
+    /// database refuses for their data are found by bisection and put into burgee.dead_letter; the
+    /// call returns early, with kCommitted, after 64 of them or 5 s of that.
     /// An unknown outcome is settled by asking the cursor, in this call or, when the database is
     /// gone, in the caller's next open_cursor(), which must come before the next write().
     /// A report with counts and another status than kCommitted means: the first part was stored.

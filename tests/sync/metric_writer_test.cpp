@@ -263,6 +263,33 @@ TEST_F(MetricWriterTest, FindsPoisonByBisectionAndDeliversTheRest) {
     EXPECT_EQ(value("SELECT next_lsn FROM burgee.spool_cursor"), "4001");
 }
 
+// Between two calls the caller keeps its other duties: heartbeat, release, a stop.
+TEST_F(MetricWriterTest, ComesBackEarlyFromABatchOfPoison) {
+    add_random_events(200, 3);
+    for (MetricEvent& event : source_.events()) {
+        event.metadata_json = "{\"not\": json}";
+    }
+    MetricWriter writer = this->writer();
+    ASSERT_EQ(writer.open_cursor(spool_, 1).status, WriteStatus::kCommitted);
+    const WriteReport report = writer.write({spool_, 1, 201}, source_);
+    EXPECT_EQ(report.status, WriteStatus::kCommitted);
+    EXPECT_EQ(report.next_lsn, 65U);
+    EXPECT_EQ(report.dead_lettered, 64U);
+    EXPECT_EQ(write_all(writer).dead_lettered, 200U - 64U);
+}
+
+TEST_F(MetricWriterTest, KeepsADeadLetterOnceThoughItIsSentAgain) {
+    source_.add(kUnknownExperiment, "control", "conversion", "user-1", 1, now_);
+    add_random_events(10, 4);
+    MetricWriter writer = this->writer();
+    EXPECT_EQ(write_all(writer).dead_lettered, 1U);
+    execute("TRUNCATE public.ab_test_metrics, burgee.unit_metrics;"
+            "UPDATE burgee.spool_cursor SET next_lsn = 1");
+    EXPECT_EQ(write_all(writer).delivered, 10U);
+    expect_stored_once(10);
+    EXPECT_EQ(value("SELECT count(*) FROM burgee.dead_letter"), "1");
+}
+
 TEST_F(MetricWriterTest, StoresRawWhatDoesNotCountForTheResult) {
     source_.add(kExperiment, "control", "impression", "a", 1, now_ - 2 * 86'400'000);  // too early
     source_.add(kExperiment, "control", "impression", "a", 1, now_ + 2 * 86'400'000);  // too late
