@@ -54,6 +54,7 @@ namespace burgee::daemon {
     row(events_replayed, "events", "stored again for a database that went back in time") \
     row(events_replay_missing, "events", "asked for by such a database and no longer kept") \
     row(events_lost, "events", "lost by the disk after they were acknowledged") \
+    row(spool_id_changes, "spools", "found to be a copy of another host's: given a new id") \
     row(uploads, "batches", "transactions that moved the cursor") \
     row(upload_failures, "attempts", "transactions that failed; the cursor decided") \
     row(polls, "polls", "questions to PostgreSQL for a newer revision") \

@@ -127,16 +127,19 @@ bool Uploader::open_cursor() {
         fail(report);
         return false;
     }
-    if (report.next_lsn > spool_.durable_end_lsn()) {
+    const bool was_moved_by_another =
+        has_opened_ && report.next_lsn > cursor_lsn_ && report.transactions == 0;
+    if (report.next_lsn > spool_.durable_end_lsn() || was_moved_by_another) {
         begin_id_change(report.next_lsn);
         return is_cursor_open_;
     }
     is_cursor_open_ = true;
+    has_opened_ = true;
     take(report);
     return true;
 }
 
-// The database has events of this spool that this disk has never held: the disk is a copy of
+// The database has events of this spool that this process has not sent: the disk is a copy of
 // another host's. What was here at the start is the other host's to deliver; what came since is
 // ours alone and travels under a new id.
 //
@@ -149,9 +152,9 @@ bool Uploader::open_cursor() {
 void Uploader::begin_id_change(std::uint64_t database_lsn) {
     is_cursor_open_ = false;
     spdlog::error(
-        "upload: the database stands at event {}, this spool ends at {}: its disk is a copy of "
-        "another host's; going on under a new spool id",
-        database_lsn, spool_.durable_end_lsn());
+        "upload: the database stands at event {}, this process left it at {} and its spool ends at "
+        "{}: the disk is a copy of another host's; going on under a new spool id",
+        database_lsn, cursor_lsn_, spool_.durable_end_lsn());
     const auto change = spool_.propose_id(std::max(lsn_at_start_, cursor_lsn_));
     if (!change) {
         fail_id_change(change.error());
@@ -178,9 +181,11 @@ void Uploader::finish_id_change(const SpoolIdChange& change) {
         fail_id_change(adopted.error());
         return;
     }
+    counters_.add(Counter::spool_id_changes);
     cursor_lsn_ = report.next_lsn;
     delivered_end_lsn_ = report.next_lsn;
     is_cursor_open_ = true;
+    has_opened_ = true;
     show(true, false, "");
 }
 
@@ -207,10 +212,13 @@ std::uint64_t Uploader::batch_end() const {
 
 // A server too slow for the whole backlog within its time, or a link that never lasts that long,
 // would be sent the same batch for ever.
-void Uploader::fit_batch(sync::WriteStatus status) {
-    if (status == sync::WriteStatus::kCommitted) {
-        batch_events_ = std::min(events_max(options_), 2 * batch_events_);
-    } else if (status == sync::WriteStatus::kRetry) {
+void Uploader::fit_batch(const sync::WriteReport& report) {
+    if (report.status == sync::WriteStatus::kCommitted) {
+        // Cut short while it was bisected: what comes next may be as bad.
+        const bool was_cut_short = report.transactions > 1 && report.next_lsn < attempted_end_lsn_;
+        batch_events_ = was_cut_short ? report.next_lsn - cursor_lsn_
+                                      : std::min(events_max(options_), 2 * batch_events_);
+    } else if (report.status == sync::WriteStatus::kRetry) {
         const std::uint64_t tried = attempted_end_lsn_ - cursor_lsn_;
         batch_events_ = std::min(batch_events_, std::max(tried / 2, kBusyBacklog));
     }
@@ -223,22 +231,23 @@ void Uploader::upload() {
     }
     const sync::MetricBatch batch{spool_.spool_id(), cursor_lsn_, attempted_end_lsn_};
     const sync::WriteReport report = writer_.write(batch, source_);
-    fit_batch(report.status);
+    fit_batch(report);
     switch (report.status) {
         case sync::WriteStatus::kCommitted:
             take(report);
             return;
         case sync::WriteStatus::kCursorMoved:
+        case sync::WriteStatus::kForeignCursor:
             count(report);
-            if (report.next_lsn > cursor_lsn_ && report.next_lsn != attempted_end_lsn_) {
+            if (report.transactions > 0) {
+                move_to(report.committed_end_lsn);
+            }
+            // What of this batch was ours is counted: whoever moved the cursor further is another.
+            if (report.next_lsn > cursor_lsn_) {
                 begin_id_change(report.next_lsn);
             } else {
                 is_cursor_open_ = false;
             }
-            return;
-        case sync::WriteStatus::kForeignCursor:
-            count(report);
-            is_cursor_open_ = false;
             return;
         case sync::WriteStatus::kRetry:
         case sync::WriteStatus::kConfiguration:
@@ -258,13 +267,17 @@ void Uploader::take(const sync::WriteReport& report) {
             "upload: the database went back from event {} to {}; sending what is kept again",
             cursor_lsn_, report.next_lsn);
     }
-    cursor_lsn_ = report.next_lsn;
-    delivered_end_lsn_ = std::max(delivered_end_lsn_, cursor_lsn_);
+    move_to(report.next_lsn);
     if (report.status == sync::WriteStatus::kCommitted) {
         spool_.release(cursor_lsn_);
         retry_wait_ = options_.retry_min;
         show(true, false, "");
     }
+}
+
+void Uploader::move_to(std::uint64_t lsn) {
+    cursor_lsn_ = lsn;
+    delivered_end_lsn_ = std::max(delivered_end_lsn_, cursor_lsn_);
 }
 
 void Uploader::count(const sync::WriteReport& report) {
@@ -273,7 +286,8 @@ void Uploader::count(const sync::WriteReport& report) {
     }
     counters_.add(Counter::uploads, report.transactions);
     const std::uint64_t stored = report.delivered + report.dead_lettered;
-    const std::uint64_t passed = report.next_lsn - std::min(report.next_lsn, cursor_lsn_);
+    const std::uint64_t end = report.committed_end_lsn;
+    const std::uint64_t passed = end - std::min(end, cursor_lsn_);
     const std::uint64_t missing = passed - std::min(passed, stored);
     if (cursor_lsn_ < delivered_end_lsn_) {
         counters_.add(Counter::events_replayed, stored);

@@ -91,8 +91,9 @@ private:
     void fail_id_change(const SpoolError& error);
     void upload();
     std::uint64_t batch_end() const;
-    void fit_batch(sync::WriteStatus status);
+    void fit_batch(const sync::WriteReport& report);
     void take(const sync::WriteReport& report);
+    void move_to(std::uint64_t lsn);
     void count(const sync::WriteReport& report);
     void fail(const sync::WriteReport& report);
     void maintain();
@@ -113,6 +114,7 @@ private:
 
     // Of the thread alone.
     bool is_cursor_open_ = false;
+    bool has_opened_ = false;  ///< from then on nobody but this process moves the cursor forward
     std::uint64_t cursor_lsn_;  // until the database has said where it is: the oldest that is kept
     std::uint64_t delivered_end_lsn_ = 0;  // events below were counted as delivered by this process
     std::uint64_t attempted_end_lsn_ = 0;  // of the last batch

@@ -55,8 +55,9 @@ protected:
         return options;
     }
 
-    /// Puts `count` events on disk.
-    void spool_events(std::uint32_t count) {
+    /// Puts `count` events on disk: those of the fixture's own spool, or of `spool`.
+    void spool_events(std::uint32_t count) { spool_events(*spool_, count); }
+    void spool_events(daemon::Spool& spool, std::uint32_t count) {
         std::vector<std::byte> bytes;
         for (std::uint32_t index = 0; index < count; ++index) {
             append_measurement(bytes, ++staged_);
@@ -67,8 +68,8 @@ protected:
         batch.seq_count = count;
         batch.event_count = count;
         batch.events = bytes;
-        ASSERT_TRUE(spool_->stage(batch).has_value());
-        ASSERT_TRUE(spool_->commit().has_value());
+        ASSERT_TRUE(spool.stage(batch).has_value());
+        ASSERT_TRUE(spool.commit().has_value());
     }
 
     /// Looks again and again, up to a minute.
@@ -84,8 +85,11 @@ protected:
     }
 
     bool is_uploaded(const daemon::Uploader& uploader) const {
+        return is_uploaded(uploader, *spool_);
+    }
+    static bool is_uploaded(const daemon::Uploader& uploader, const daemon::Spool& spool) {
         const auto status = uploader.status();
-        return status.is_connected && status.cursor_lsn == spool_->durable_end_lsn();
+        return status.is_connected && status.cursor_lsn == spool.durable_end_lsn();
     }
 
     /// Every event that was spooled is a raw row, once, and counts in the unit state, once.
