@@ -69,7 +69,8 @@ public:
     Uploader(Spool& spool, Counters& counters, UploaderOptions options);
 
     /// Ends the thread in less than a second, breaking a transaction under way if need be: what was
-    /// not stored stays in the spool.
+    /// not stored stays in the spool. A connect under way cannot be broken: it ends within
+    /// connection.connect_timeout an address.
     ~Uploader();
     Uploader(const Uploader&) = delete;
     Uploader& operator=(const Uploader&) = delete;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <pqxx/pqxx>
 #include <sstream>
 #include <stdexcept>
@@ -72,6 +73,34 @@ std::vector<pid_t> children_of(pid_t parent) {
     return children;
 }
 
+/// Where what these arguments of initdb make is kept, for the user who made it.
+std::string template_path(const std::vector<std::string>& arguments) {
+    std::string key = std::to_string(::geteuid());
+    for (const std::string& argument : arguments) {
+        key += ' ' + argument;
+    }
+    return BURGEE_CLUSTER_TEMPLATES "/" + std::to_string(std::hash<std::string>{}(key));
+}
+
+void copy_tree(const std::string& from, const std::string& to) {
+    const ChildOutcome copied = run_child({"cp", "--archive", "--reflink=auto", from, to});
+    if (copied.exit.code != 0) {
+        throw std::runtime_error("cannot copy " + from + " to " + to + ": " + copied.error);
+    }
+}
+
+/// Complete or not at all: others may be looking for it, or keeping theirs.
+void keep_template(const std::string& data, const std::string& kept) {
+    const std::string unfinished = kept + "." + std::to_string(::getpid());
+    std::filesystem::create_directories(BURGEE_CLUSTER_TEMPLATES);
+    copy_tree(data, unfinished);
+    std::error_code was_faster;
+    std::filesystem::rename(unfinished, kept, was_faster);
+    if (was_faster) {
+        std::filesystem::remove_all(unfinished);
+    }
+}
+
 }  // namespace
 
 PostgresCluster::PostgresCluster(PostgresOptions options)
@@ -101,11 +130,20 @@ std::string PostgresCluster::dsn(const std::string& user, const std::string& dat
     return "host=" + directory_.path() + " port=5432 user=" + user + " dbname=" + database;
 }
 
+// Half of a cluster's second would be initdb, so that what it made the first time is kept in the
+// build directory and copied from then on.
 void PostgresCluster::initialise() {
     ChildOptions initdb;
     initdb.arguments = {program("initdb"),     "--no-sync",       "--auth=trust",
                         "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8",
-                        "--no-instructions",   "--pgdata",        directory_.file("data")};
+                        "--no-instructions"};
+    const std::string kept = template_path(initdb.arguments);
+    const std::string data = directory_.file("data");
+    if (std::filesystem::exists(kept)) {
+        copy_tree(kept, data);
+        return;
+    }
+    initdb.arguments.insert(initdb.arguments.end(), {"--pgdata", data});
     initdb.working_directory = "/";
     initdb.run_as = run_as_;
     initdb.output_path = directory_.file("initdb.log");
@@ -117,6 +155,7 @@ void PostgresCluster::initialise() {
                                  (run_as_.empty() ? own_user_name() : run_as_) + ": " +
                                  child.output() + child.error());
     }
+    keep_template(data, kept);
 }
 
 void PostgresCluster::start() {

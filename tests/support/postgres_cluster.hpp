@@ -29,7 +29,8 @@ using PostgresRow = std::vector<std::optional<std::string>>;  ///< nothing stand
 
 class PostgresCluster {
 public:
-    /// Creates the cluster and starts it, in about a second. Throws std::runtime_error with the
+    /// Creates the cluster and starts it, in half a second; the first of a build directory takes
+    /// one. Throws std::runtime_error with the
     /// reason when there is no server to be found or it does not start.
     explicit PostgresCluster(PostgresOptions options = {});
     ~PostgresCluster();

@@ -23,6 +23,15 @@ TEST(PostgresClusterTest, KeepsRowsOverStopAndCrash) {
     EXPECT_EQ(cluster.value("select sum(n) from kept"), "1");
 }
 
+TEST(PostgresClusterTest, AnyNumberStandOnOneInitdb) {
+    constexpr const char* kIdentifier = "select system_identifier from pg_control_system()";
+    PostgresCluster one;
+    PostgresCluster two;
+    EXPECT_EQ(one.value(kIdentifier), two.value(kIdentifier));
+    one.execute("create table of_one(n int)");
+    EXPECT_THROW(two.execute("select * from of_one"), std::runtime_error);
+}
+
 TEST(PostgresClusterTest, SaysWhatTheServerSays) {
     PostgresCluster cluster;
     try {
