@@ -25,7 +25,11 @@ public:
     }
 
     int write(std::span<const std::byte> source, std::uint64_t offset) override {
-        const int error = disk_.next_call_error(false);
+        if (disk_.died_in()) {
+            return EIO;
+        }
+        const bool is_cut_off = disk_.is_cut_off(DiskStep::kWrite);
+        const int error = is_cut_off ? EIO : disk_.next_call_error(false);
         // A failed write may have done a part of its work.
         const std::size_t done = error == 0 ? source.size() : source.size() / 2;
         if (offset + done > file_->cached.size()) {
@@ -39,6 +43,9 @@ public:
     }
 
     int sync() override {
+        if (disk_.is_cut_off(DiskStep::kSync)) {
+            return EIO;  // of what is dirty, the cut decides
+        }
         if (file_->has_failed_sync) {
             ++disk_.syncs_after_failure_;
         }
@@ -63,6 +70,9 @@ public:
 
     int allocate(std::uint64_t size_bytes) override {
         const std::uint64_t size = file_->cached.size();
+        if (disk_.is_cut_off(DiskStep::kAllocate)) {
+            return EIO;
+        }
         if (size_bytes > size && disk_.total_size() - size + size_bytes > disk_.capacity_) {
             return ENOSPC;
         }
@@ -98,6 +108,9 @@ public:
         if (found == disk_.names_.end() && !create) {
             return ENOENT;
         }
+        if (create && disk_.is_cut_off(DiskStep::kCreate)) {
+            return EIO;
+        }
         if (create) {
             note_names();
             found = disk_.names_.insert_or_assign(name, std::make_shared<DiskFile>()).first;
@@ -111,6 +124,9 @@ public:
         if (found == disk_.names_.end()) {
             return ENOENT;
         }
+        if (disk_.is_cut_off(DiskStep::kRename)) {
+            return EIO;
+        }
         note_names();
         disk_.names_[to] = found->second;
         disk_.names_.erase(from);
@@ -118,11 +134,17 @@ public:
     }
 
     int remove(const std::string& name) override {
+        if (disk_.is_cut_off(DiskStep::kRemove)) {
+            return EIO;
+        }
         note_names();
         return disk_.names_.erase(name) == 0 ? ENOENT : 0;
     }
 
     int sync_names() override {
+        if (disk_.is_cut_off(DiskStep::kSyncNames)) {
+            return EIO;  // of the latest names, the cut decides
+        }
         if (const int error = disk_.next_call_error(true)) {
             return error;
         }
@@ -138,6 +160,13 @@ private:
 
 std::unique_ptr<daemon::SpoolDisk> PowerCutDisk::attach() {
     return std::make_unique<AttachedDisk>(*this);
+}
+
+bool PowerCutDisk::is_cut_off(DiskStep step) {
+    if (!died_in_ && steps_++ == last_step_) {
+        died_in_ = step;
+    }
+    return died_in_.has_value();
 }
 
 int PowerCutDisk::next_call_error(bool is_sync) {
@@ -183,6 +212,8 @@ void PowerCutDisk::cut(std::uint64_t block_size) {
     }
     sync_error_ = 0;
     failing_call_ = ~0ULL;
+    last_step_ = ~0ULL;
+    died_in_.reset();
 }
 
 }  // namespace burgee::test

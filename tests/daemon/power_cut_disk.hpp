@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -14,6 +15,18 @@
 #include "daemon/spool/spool_disk.hpp"
 
 namespace burgee::test {
+
+/// What changes a disk.
+enum class DiskStep : std::uint8_t {
+    kWrite,
+    kSync,
+    kAllocate,
+    kCreate,
+    kRename,
+    kRemove,
+    kSyncNames,
+};
+inline constexpr std::size_t kDiskStepCount = 7;
 
 /// What survives of one file, and what its process believes.
 struct DiskFile {
@@ -42,6 +55,11 @@ public:
         failing_call_ = calls_ + index;
         failing_error_ = error;
     }
+    /// The machine dies in the n-th step from now on, 0 the next one: that step is left unfinished,
+    /// and nothing reaches the disk after it until cut().
+    void die_at(std::uint64_t index) { last_step_ = steps_ + index; }
+    /// In which step it died; nothing while it lives.
+    std::optional<DiskStep> died_in() const { return died_in_; }
     /// Every sync fails from here on, or none does.
     void fail_syncs(int error) { sync_error_ = error; }
     /// allocate() fails once all files together would be larger.
@@ -58,12 +76,16 @@ private:
     friend class AttachedFile;
     using Names = std::map<std::string, std::shared_ptr<DiskFile>>;
 
+    bool is_cut_off(DiskStep step);
     int next_call_error(bool is_sync);
     std::uint64_t total_size() const;
 
     std::mt19937_64 random_;
     Names names_;
     std::vector<Names> name_history_;  ///< states since the last sync_names(), oldest first
+    std::uint64_t steps_ = 0;
+    std::uint64_t last_step_ = ~0ULL;
+    std::optional<DiskStep> died_in_;
     std::uint64_t calls_ = 0;
     std::uint64_t failing_call_ = ~0ULL;
     int failing_error_ = 0;

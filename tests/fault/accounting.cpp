@@ -19,15 +19,6 @@ std::string unequal(const std::string& what, std::uint64_t left, std::uint64_t r
 
 }  // namespace
 
-Accounts accounts_of(const daemon::SpoolStatistics& spool) {
-    Accounts accounts;
-    accounts.accepted =
-        distance(std::max(spool.oldest_lsn, spool.released_lsn), spool.durable_end_lsn);
-    accounts.in_spool = spool.events_in_spool;
-    accounts.counted_lost = spool.events_lost;
-    return accounts;
-}
-
 Accounts accounts_of(const daemon::SpoolStatistics& spool, const daemon::Counters& counters,
                      std::uint64_t accepted) {
     using daemon::Counter;
@@ -47,6 +38,19 @@ std::string complaint(const Accounts& accounts) {
         "recovered + accepted = delivered + dead_letter + in_spool + counted_lost",
         accounts.recovered + accounts.accepted,
         accounts.delivered + accounts.dead_letter + accounts.in_spool + accounts.counted_lost);
+}
+
+std::string complaint(const daemon::SpoolStatistics& spool, const daemon::SpoolBatch& rest) {
+    std::uint64_t read = 0;
+    rest.for_each_event([&](std::uint64_t, std::span<const std::byte>) { ++read; });
+    std::uint64_t lost = 0;
+    for (const daemon::SpoolGap& gap : rest.gaps) {
+        lost += gap.count;
+    }
+    const std::uint64_t from = std::max(spool.oldest_lsn, spool.released_lsn);
+    return unequal("from the cursor to the end = events read + gaps read",
+                   distance(from, spool.durable_end_lsn), read + lost) +
+           unequal("events_in_spool = events read", spool.events_in_spool, read);
 }
 
 std::string complaint(const EventCounters& client, const OfferedEvents& offered) {

@@ -6,6 +6,7 @@
 //   burgeed   recovered + accepted = delivered + dead_letter + in_spool + counted_lost
 //   a client  offered = accepted + refused, accepted = acknowledged + in_flight + lost, where what
 //             was offered and taken is what the caller of track() has counted
+//   a spool   from its cursor to its end = events read + gaps read
 //   database  rows + dead letters + lost = the way the cursors have gone
 
 #include <burgee/event_draft.hpp>
@@ -41,16 +42,15 @@ struct StoredAccounts {
     std::uint64_t passed = 0;  ///< the sum of next_lsn - 1: spools that began here begin at 1
 };
 
-/// A spool without a daemon: what lies at or after the cursor given to release(). Precondition:
-/// nothing below the cursor was lost.
-Accounts accounts_of(const daemon::SpoolStatistics& spool);
-
 /// A spool with an uploader, in one process; `accepted` events were stored since it was opened.
 Accounts accounts_of(const daemon::SpoolStatistics& spool, const daemon::Counters& counters,
                      std::uint64_t accepted);
 
 /// "" when the account balances, else both sides of it.
 std::string complaint(const Accounts& accounts);
+/// `rest` is what read() gave from the cursor on that release() was given last, or, before that, from
+/// the oldest event on.
+std::string complaint(const daemon::SpoolStatistics& spool, const daemon::SpoolBatch& rest);
 std::string complaint(const EventCounters& client, const OfferedEvents& offered);
 std::string complaint(const StoredAccounts& stored, std::uint64_t lost = 0);
 

@@ -190,9 +190,10 @@ std::string SpoolLife::judge(const std::string& directory, const SpoolNotes& not
     if (notes.has_adopted_id && spool.spool_id() != notes.adopted_id) {
         return "the id it had adopted is forgotten";
     }
-    const std::uint64_t cursor = std::max<std::uint64_t>(notes.cursor, 1);
-    spool.release(std::min(cursor, end));
-    if (std::string wrong = complaint(accounts_of(spool.statistics())); !wrong.empty()) {
+    const std::uint64_t cursor = std::clamp<std::uint64_t>(notes.cursor, 1, end);
+    spool.release(cursor);
+    read_numbers(spool, cursor, &batch);
+    if (std::string wrong = complaint(spool.statistics(), batch); !wrong.empty()) {
         return wrong;
     }
     const auto fresh = make_events(1, end, 1);
