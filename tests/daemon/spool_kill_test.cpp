@@ -1,9 +1,6 @@
-// Promise: kill -9 at any system call of the spool loses nothing that was acknowledged, and a spool
-// of
-//          the first version can be read for ever.
-// Method: a child appends to a real directory through a disk that counts its calls and ends the
-// process
-//         at a drawn one; what was acknowledged comes through a pipe, never from the spool.
+// Promise: kill -9 at any system call of the spool loses nothing that was acknowledged. Method: a
+// child appends to a real directory through a disk that counts its calls and ends the process at a
+// drawn one; what was acknowledged comes through a pipe, never from the spool.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,7 +8,6 @@
 #include <filesystem>
 #include <random>
 
-#include "daemon/spool/spool_check.hpp"
 #include "spool_events.hpp"
 #include "tests/fault/accounting.hpp"
 #include "tests/fault/fault_count.hpp"
@@ -188,28 +184,6 @@ TEST_F(SpoolKillTest, LosesNothingAcknowledged) {
     }
     std::cout << "ran " << rounds << " kills\n";
     EXPECT_GT(acknowledged, 10'000U) << "the kills left nothing to lose";
-}
-
-TEST_F(SpoolKillTest, ReadsASpoolOfTheFirstVersion) {
-    const files::path golden = files::path(BURGEE_GOLDEN_DIRECTORY) / "spool_v1";
-    for (const auto& entry : files::directory_iterator(golden)) {
-        if (entry.path().filename().string().size() == 20) {
-            files::copy(entry.path(), directory_);
-        }
-    }
-    const auto reports = daemon::check_spool(directory_, {}, {});
-    ASSERT_TRUE(reports) << reports.error().message;
-    ASSERT_EQ(reports->size(), 2U);
-    EXPECT_TRUE((*reports)[0].scan.damage.empty());
-    EXPECT_EQ((*reports)[0].scan.events, 9U);
-    auto opened = Spool::open(directory_, options_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    EXPECT_THAT(read_numbers(**opened, 1, &batch_),
-                ::testing::ElementsAre(1'000'000'001, 1'000'000'002, 1'000'000'003, 1'000'000'004,
-                                       1'000'000'005, 2'000'000'001, 2'000'000'002, 2'000'000'003,
-                                       2'000'000'004, 3'000'000'001, 3'000'000'002));
-    EXPECT_EQ((**opened).sessions().size(), 3U);
-    EXPECT_EQ((**opened).spool_id()[0], 0xE9) << "the id in the file, not a new one";
 }
 
 }  // namespace

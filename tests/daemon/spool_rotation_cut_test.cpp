@@ -1,8 +1,8 @@
-// Promise: a power cut in the middle of anything the spool does costs nothing that was promised: not
-// in a write or a sync alone, but in beginning, readying, recycling and removing segments and in
-// taking another id. Method: a disk of which the n-th step, of whatever kind, is the last; lives that
-// are full of all this. An event's number is its LSN, so that whatever is missing, double, foreign or
-// out of place shows in one comparison.
+// Promise: a power cut in the middle of anything the spool does costs nothing that was promised:
+// not in a write or a sync alone, but in beginning, readying, recycling and removing segments and
+// in taking another id. Method: a disk of which the n-th step, of whatever kind, is the last; lives
+// that are full of all this. An event's number is its LSN, so that whatever is missing, double,
+// foreign or out of place shows in one comparison.
 
 #include <array>
 #include <iostream>
@@ -198,8 +198,8 @@ TEST(SpoolRotationCutTest, LosesNothingInWhateverStepItIsCutOff) {
     // The same one always, so that the counts below are no matter of luck.
     const std::uint64_t seed = count_from_environment("BURGEE_FAULT_SEED", 20'240'607);
     std::cout << "seed " << seed << '\n';
-    const std::uint64_t wanted = std::max<std::uint64_t>(
-        400, count_from_environment("BURGEE_FAULT_CUTS", 10'000) / 10);
+    const std::uint64_t wanted =
+        std::max<std::uint64_t>(400, count_from_environment("BURGEE_FAULT_CUTS", 10'000) / 10);
     std::mt19937_64 random(seed);
     std::array<std::uint64_t, kDiskStepCount> cuts{};
     std::uint64_t with_rotation = 0;

@@ -1,6 +1,7 @@
-// Promise: two hosts whose spools are copies of one, both alive, deliver each event once: those from
-// before the copy by whoever came first, those that came since by each, and neither takes the other's
-// progress for its own. Method: one directory copied, two uploaders, one server; then SQL counts.
+// Promise: two hosts whose spools are copies of one, both alive, deliver each event once: those
+// from before the copy by whoever came first, those that came since by each, and neither takes the
+// other's progress for its own. Method: one directory copied, two uploaders, one server; then SQL
+// counts.
 
 #include <filesystem>
 
@@ -26,11 +27,10 @@ protected:
         auto opened = daemon::Spool::open(copy_directory_.path(), {});
         EXPECT_TRUE(opened.has_value()) << opened.error().message;
         copy_ = std::move(*opened);
-        uploader_ = std::make_unique<daemon::Uploader>(*spool_, counters_,
-                                                       upload_options(cluster_.dsn()));
+        uploader_ =
+            std::make_unique<daemon::Uploader>(*spool_, counters_, upload_options(cluster_.dsn()));
         EXPECT_TRUE(eventually([&] { return is_uploaded(*uploader_); }));
-        daemon::UploaderOptions options =
-            upload_options(cluster_.dsn() + " application_name=copy");
+        daemon::UploaderOptions options = upload_options(cluster_.dsn() + " application_name=copy");
         copy_uploader_ = std::make_unique<daemon::Uploader>(*copy_, copy_counters_, options);
         EXPECT_TRUE(eventually([&] { return is_uploaded(*copy_uploader_, *copy_); }));
         EXPECT_EQ(copy_->spool_id(), spool_->spool_id()) << "nothing tells yet";
@@ -81,9 +81,8 @@ TEST_F(UploaderCopyTest, EachGoesOnUnderAnIdOfItsOwn) {
     for (std::uint32_t round = 0; round < 3; ++round) {
         spool_events(10 + round);
         spool_events(*copy_, kOwn / 3);
-        EXPECT_TRUE(eventually([&] {
-            return is_uploaded(*uploader_) && is_uploaded(*copy_uploader_, *copy_);
-        }));
+        EXPECT_TRUE(eventually(
+            [&] { return is_uploaded(*uploader_) && is_uploaded(*copy_uploader_, *copy_); }));
     }
     EXPECT_NE(copy_->spool_id(), spool_->spool_id());
     const std::string n = std::to_string(staged_);
