@@ -6,10 +6,10 @@ burgee_test(daemon_ingest_test THREADED LABELS unit TIMEOUT 900
     SOURCES event_check_test.cpp event_client.cpp event_server_test.cpp exposure_memory_test.cpp
         exposure_server_test.cpp ingest_accounts_test.cpp ingest_fairness_test.cpp
         power_cut_disk.cpp refusal_log_test.cpp refusal_memory_test.cpp segment_reader_test.cpp
-        segment_scan_test.cpp session_table_test.cpp spool_ahead_test.cpp
-        spool_golden_test.cpp spool_kill_test.cpp
-        spool_power_cut_test.cpp spool_relaxed_test.cpp spool_replay_test.cpp
-        spool_rotation_cut_test.cpp spool_stall_test.cpp spool_test.cpp
+        segment_scan_test.cpp session_table_test.cpp spool_ahead_test.cpp spool_golden_test.cpp
+        spool_kill_test.cpp spool_power_cut_test.cpp spool_quarantine_test.cpp
+        spool_relaxed_test.cpp spool_replay_test.cpp spool_rotation_cut_test.cpp
+        spool_stall_test.cpp spool_test.cpp
     LIBRARIES burgee::spool burgee::event_server burgee::client burgee_fault_accounting
         Boost::headers spdlog::spdlog)
 target_compile_definitions(daemon_ingest_test PRIVATE
