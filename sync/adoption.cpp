@@ -17,9 +17,11 @@ constexpr milliseconds kTableLockTimeout{2'000};
 constexpr int kAttemptsMax = 10;
 constexpr milliseconds kPause{1'000};  // in which those who waited behind us get their turn
 
-// The columns that we read and write, with the types they may have.
+// The columns that we read and write, with the types they may have. A metric's value must come back
+// as it was written: `real` and a numeric of a scale round it, and unit state, which is folded before,
+// would not be what the rows say.
 constexpr const char* kColumns =
-    "SELECT w.relation, w.name, w.kind, format_type(a.atttypid, NULL) FROM (VALUES"
+    "SELECT w.relation, w.name, w.kind, format_type(a.atttypid, a.atttypmod) FROM (VALUES"
     " ('feature_flags', 'id', 'uuid'), ('feature_flags', 'name', 'text'),"
     " ('feature_flags', 'description', 'text'), ('feature_flags', 'status', 'text'),"
     " ('feature_flags', 'rollout_percentage', 'double precision'),"
@@ -45,7 +47,8 @@ constexpr const char* kColumns =
     "  AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped"
     " WHERE a.attname IS NULL OR NOT (format_type(a.atttypid, NULL) = w.kind"
     "  OR w.kind = 'text' AND format_type(a.atttypid, NULL) = 'character varying'"
-    "  OR w.kind = 'double precision' AND format_type(a.atttypid, NULL) IN ('real', 'numeric'))";
+    "  OR w.kind = 'double precision' AND format_type(a.atttypid, a.atttypmod) = 'numeric'"
+    "  OR w.name = 'rollout_percentage' AND format_type(a.atttypid, NULL) IN ('real', 'numeric'))";
 constexpr const char* kTables =
     "SELECT w.name, c.oid IS NOT NULL, coalesce(c.relkind IN ('r', 'p'), false),"
     " coalesce(c.relkind = 'p', false), coalesce(pg_has_role(c.relowner, 'USAGE'), false),"

@@ -165,6 +165,15 @@ TEST_F(AdoptionTest, RefusesWhatItCannotAdoptAndChangesNothing) {
     EXPECT_EQ(dump(), before);
 }
 
+TEST_F(AdoptionTest, RefusesAMetricValueThatRounds) {
+    for (const char* type : {"real", "numeric(10,2)"}) {
+        execute("ALTER TABLE ab_test_metrics ALTER COLUMN metric_value TYPE " + std::string(type));
+        EXPECT_THAT(obstacles(), Contains(finding(Severity::kFail, type)));
+    }
+    execute("ALTER TABLE ab_test_metrics ALTER COLUMN metric_value TYPE numeric");
+    EXPECT_TRUE(obstacles().empty()) << "keeps every digit";
+}
+
 TEST_F(AdoptionTest, RefusesFlagsThatMayHaveOneNameTwice) {
     const auto refusal = finding(Severity::kFail, "no unique index on name");
     execute("ALTER TABLE feature_flags DROP CONSTRAINT feature_flags_name_key");
