@@ -7,6 +7,7 @@
 // whatever cannot be right ends the connection, to be tried again later.
 
 #include <burgee/checksum.hpp>
+#include <burgee/event_drops.hpp>
 #include <burgee/event_process.hpp>
 #include <burgee/event_socket.hpp>
 #include <burgee/event_timing.hpp>
@@ -35,6 +36,7 @@ public:
           directory_(directory),
           timing_(timing),
           window_(ring),
+          drops_(process),
           socket_(shared_fd),
           backoff_(timing.backoff_min, timing.backoff_max) {}
 
@@ -61,7 +63,7 @@ public:
     }
 
     /// Whether events wait for the daemon or it has not been told of all drops yet.
-    bool has_something_to_say() const noexcept { return has_events() || has_drops_to_tell(); }
+    bool has_something_to_say() const noexcept { return has_events() || drops_.has_news(); }
 
     /// Whether stopping now loses nothing that a daemon within reach could still be told.
     bool may_stop() const noexcept {
@@ -71,7 +73,6 @@ public:
 private:
     enum class Phase { kApart, kGreeting, kTalking };
 
-    bool has_drops_to_tell() const noexcept { return must_report_ || drop_totals() != reported_; }
     bool has_events() const noexcept { return window_.has_undecided() || window_.has_unsent(); }
 
     static constexpr int kFramesHeardMax = 64;  // per step, so that a flood cannot hold the sender
@@ -196,7 +197,7 @@ private:
 
     bool take_ack(const AckFrame& ack, std::int64_t now_ms) noexcept {
         credits_ = ack.credits;
-        drops_confirmed_ = drops_confirmed_ || ack.dropped_sum == told_sum();
+        drops_.hear_kept(ack.dropped_sum);
         return take_durable(ack.durable_seq, now_ms);
     }
 
@@ -224,7 +225,7 @@ private:
                 window_.rewind();
                 pause(now_ms);
             }
-            must_report_ = must_report_ || !drops_confirmed_;
+            drops_.doubt();
             progress_at_ms_ = now_ms;
             return true;
         }
@@ -233,8 +234,9 @@ private:
         }
         EventClass event_class{};
         if (window_.refuse(nack.seq, event_class)) {
-            add_lost(reason == NackReason::kInvalid ? DropReason::kInvalid : DropReason::kTooBig,
-                     event_class, 1);
+            drops_.add_lost(
+                reason == NackReason::kInvalid ? DropReason::kInvalid : DropReason::kTooBig,
+                event_class, 1);
         }
         return true;
     }
@@ -243,23 +245,15 @@ private:
         std::array<std::uint64_t, kEventClassCount> lost{};
         window_.expire(lost);
         for (std::size_t index = 0; index < lost.size(); ++index) {
-            add_lost(DropReason::kSessionExpired, static_cast<EventClass>(index), lost[index]);
+            drops_.add_lost(DropReason::kSessionExpired, static_cast<EventClass>(index),
+                            lost[index]);
         }
         if (lost[static_cast<std::size_t>(EventClass::kExposure)] != 0) {
             process_.told.forget_all();  // One of them may be lost; the daemon knows the others.
         }
         window_.give_back();
         has_session_ = false;
-        session_base_ = reported_;  // What the old session told is told.
-        drops_confirmed_ = true;
-        must_report_ = false;
-    }
-
-    void add_lost(DropReason reason, EventClass event_class, std::uint64_t count) noexcept {
-        auto& classes = process_.lost[static_cast<std::size_t>(reason)];
-        // Release: pairs with the acquire in EventChannel::copy(), as in take_durable().
-        classes[static_cast<std::size_t>(event_class) % kEventClassCount].fetch_add(
-            count, std::memory_order_release);
+        drops_.begin_session();
     }
 
     void speak(std::int64_t now_ms, bool hurried) noexcept {
@@ -277,7 +271,7 @@ private:
             }
             window_.note_sent(run);
         }
-        if ((hurried || now_ms >= report_at_ms_) && has_drops_to_tell()) {
+        if ((hurried || now_ms >= report_at_ms_) && drops_.has_news()) {
             EventWindow::Run nothing;
             nothing.first_seq = window_.next_seq();
             send_batch(nothing, now_ms);
@@ -289,13 +283,8 @@ private:
         batch.first_seq = run.first_seq;
         batch.count = run.count;
         batch.checksum = hash64(run.bytes, run.size_bytes, run.first_seq);
-        const DropTable totals = drop_totals();
-        for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
-            for (std::size_t column = 0; column < kEventClassCount; ++column) {
-                batch.dropped[reason][column] =
-                    totals[reason][column] - session_base_[reason][column];
-            }
-        }
+        const DropTable totals = drops_.totals();
+        batch.dropped = drops_.since_session_began(totals);
         std::array<iovec, 2> parts{
             {{&batch, sizeof batch}, {const_cast<std::byte*>(run.bytes), run.size_bytes}}};
         const EventSocket::Outcome outcome = socket_.send(parts.data(), run.count == 0 ? 1 : 2);
@@ -307,29 +296,9 @@ private:
             return false;
         }
         moved_at_ms_ = now_ms;
-        drops_confirmed_ = drops_confirmed_ && totals == reported_;
-        must_report_ = false;
-        reported_ = totals;
+        drops_.note_told(totals);
         report_at_ms_ = now_ms + timing_.drop_report_interval;
         return true;
-    }
-
-    DropTable drop_totals() const noexcept {
-        DropTable totals{};
-        for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
-            for (std::size_t column = 0; column < kEventClassCount; ++column) {
-                totals[reason][column] =
-                    process_.refused[reason][column].load(std::memory_order_relaxed) +
-                    process_.lost[reason][column].load(std::memory_order_relaxed);
-            }
-        }
-        return totals;
-    }
-
-    /// What this session told, as an ACK confirms it: no total ever falls, so equal sums mean equal
-    /// tables.
-    std::uint32_t told_sum() const noexcept {
-        return static_cast<std::uint32_t>(total(reported_) - total(session_base_));
     }
 
     bool has_lost_patience(std::int64_t now_ms) const noexcept {
@@ -344,7 +313,7 @@ private:
     void part(std::int64_t now_ms) noexcept {
         socket_.close();
         phase_ = Phase::kApart;
-        must_report_ = must_report_ || !drops_confirmed_;
+        drops_.doubt();
         pause(now_ms);
     }
 
@@ -378,6 +347,7 @@ private:
     const char* const directory_;
     const EventTiming& timing_;
     EventWindow window_;
+    DropAccount drops_;
     EventSocket socket_;
     Phase phase_ = Phase::kApart;
     bool has_session_ = false;
@@ -390,10 +360,6 @@ private:
     std::int64_t moved_at_ms_ = 0;     ///< when something was last sent
     std::int64_t report_at_ms_ = 0;    ///< no frame only for drops before
     EventBackoff backoff_;
-    bool drops_confirmed_ = true;  ///< what this session told is on the daemon's disk
-    bool must_report_ = false;     ///< it may never have arrived: tell it again
-    DropTable reported_{};         ///< totals in the last frame that went out
-    DropTable session_base_{};     ///< totals that earlier sessions told
 };
 
 }  // namespace burgee::detail
