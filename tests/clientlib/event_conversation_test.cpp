@@ -3,6 +3,7 @@
 // a real socket, so that minutes pass in milliseconds and every step is counted.
 
 #include "tests/clientlib/event_peer.hpp"
+#include "tests/clientlib/puppet_daemon.hpp"
 #include "tests/support/sanitizers.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -11,12 +12,8 @@
 
 #include <dirent.h>
 #include <malloc.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 
 namespace burgee::test {
@@ -30,14 +27,6 @@ using detail::SenderRest;
 
 constexpr std::uint64_t kRingSize = detail::kEventRingSizeMin;
 
-template <typename Frame>
-Frame frame_of(FrameType type) {
-    Frame frame{};
-    frame.header = {kFrameMagic, static_cast<std::uint16_t>(type), kProtocolVersion, sizeof(Frame),
-                    0};
-    return frame;
-}
-
 int descriptor_count() {
     int count = 0;
     DIR* descriptors = opendir("/proc/self/fd");
@@ -47,52 +36,6 @@ int descriptor_count() {
     closedir(descriptors);
     return count;
 }
-
-/// A daemon that does what it is told, when it is told.
-class PuppetDaemon {
-public:
-    explicit PuppetDaemon(const std::string& directory) {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::strcpy(address.sun_path, (directory + "/" + kEventSocketName).c_str());
-        listener_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        EXPECT_EQ(bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-        EXPECT_EQ(listen(listener_, 8), 0);
-    }
-    PuppetDaemon(const PuppetDaemon&) = delete;
-    PuppetDaemon& operator=(const PuppetDaemon&) = delete;
-    ~PuppetDaemon() {
-        hang_up();
-        close(listener_);
-    }
-
-    /// Takes a new connection in place of the one before. @return whether there was one.
-    bool accept() {
-        const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            hang_up();
-            client_ = fd;
-        }
-        return fd >= 0;
-    }
-    void welcome() const {
-        auto welcome = frame_of<WelcomeFrame>(FrameType::kWelcome);
-        welcome.outcome = static_cast<std::uint32_t>(SessionOutcome::kNew);
-        welcome.frame_size_max = kFrameSizeMax;
-        welcome.credits = 4;
-        EXPECT_EQ(send(client_, &welcome, sizeof welcome, MSG_NOSIGNAL), sizeof welcome);
-    }
-    void hang_up() {
-        if (client_ >= 0) {
-            close(client_);
-            client_ = -1;
-        }
-    }
-
-private:
-    int listener_ = -1;
-    int client_ = -1;
-};
 
 class EventConversationTest : public ::testing::Test {
 protected:

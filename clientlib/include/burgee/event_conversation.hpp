@@ -8,6 +8,7 @@
 
 #include <burgee/checksum.hpp>
 #include <burgee/event_drops.hpp>
+#include <burgee/event_pace.hpp>
 #include <burgee/event_process.hpp>
 #include <burgee/event_socket.hpp>
 #include <burgee/event_timing.hpp>
@@ -38,6 +39,7 @@ public:
           window_(ring),
           drops_(process),
           socket_(shared_fd),
+          pace_(timing),
           backoff_(timing.backoff_min, timing.backoff_max) {}
 
     /// Hears what came, says what can be said. `hurried`: somebody waits for the result, so a long
@@ -257,10 +259,11 @@ private:
     }
 
     void speak(std::int64_t now_ms, bool hurried) noexcept {
+        const bool is_due = hurried || pace_.is_due(now_ms) || window_.is_over_half();
         while (window_.frames_under_way() < credits_) {
             const EventWindow::Run run =
                 window_.next_run(frame_size_max_ - static_cast<std::uint32_t>(sizeof(BatchFrame)));
-            if (run.count == 0) {
+            if (run.count == 0 || !(is_due || run.is_full)) {
                 break;
             }
             if (!window_.has_undecided()) {
@@ -295,7 +298,7 @@ private:
         if (outcome != EventSocket::Outcome::kDone) {
             return false;
         }
-        moved_at_ms_ = now_ms;
+        pace_.note_sent(now_ms, run.is_full);
         drops_.note_told(totals);
         report_at_ms_ = now_ms + timing_.drop_report_interval;
         return true;
@@ -325,8 +328,9 @@ private:
             return {-1, 0, has_something_to_say() ? pause_ms : timing_.idle_sleep};
         }
         const bool has_moved =
-            now_ms - std::max(moved_at_ms_, progress_at_ms_) < timing_.idle_sleep;
-        const std::int64_t listen_ms = has_moved ? timing_.busy_sleep : timing_.idle_sleep;
+            now_ms - std::max(pace_.sent_at_ms(), progress_at_ms_) < timing_.idle_sleep;
+        const std::int64_t listen_ms =
+            has_moved ? std::min(timing_.busy_sleep, pace_.rest_ms(now_ms)) : timing_.idle_sleep;
         if (phase_ == Phase::kGreeting) {
             return {socket_.fd(), POLLIN, std::min(listen_ms, timing_.welcome_timeout)};
         }
@@ -339,8 +343,7 @@ private:
         if (now_ms < resume_at_ms_) {
             return {-1, 0, std::min(pause_ms, timing_.idle_sleep)};
         }
-        const bool events_come = now_ms - moved_at_ms_ < timing_.idle_sleep;
-        return {-1, 0, events_come ? timing_.busy_sleep : timing_.idle_sleep};
+        return {-1, 0, pace_.rest_ms(now_ms)};
     }
 
     EventProcess& process_;
@@ -349,6 +352,7 @@ private:
     EventWindow window_;
     DropAccount drops_;
     EventSocket socket_;
+    EventPace pace_;
     Phase phase_ = Phase::kApart;
     bool has_session_ = false;
     bool is_blocked_ = false;  ///< this step found the socket's buffer full
@@ -357,7 +361,6 @@ private:
     std::uint32_t credits_ = 0;
     std::int64_t progress_at_ms_ = 0;  ///< when the daemon last decided something
     std::int64_t resume_at_ms_ = 0;    ///< nothing is sent before
-    std::int64_t moved_at_ms_ = 0;     ///< when something was last sent
     std::int64_t report_at_ms_ = 0;    ///< no frame only for drops before
     EventBackoff backoff_;
 };

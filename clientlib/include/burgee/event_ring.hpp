@@ -198,6 +198,8 @@ public:
     /// Acquire: pairs with the release in release().
     std::uint64_t head() const noexcept { return header_->head.load(std::memory_order_acquire); }
     std::uint64_t tail() const noexcept { return header_->tail.load(std::memory_order_relaxed); }
+    /// Whether more than half is taken, by events on their way too. Consumer only.
+    bool is_over_half() const noexcept { return tail() - head() > capacity_bytes_ / 2; }
     std::uint64_t accepted_count() const noexcept {
         return header_->accepted_count.load(std::memory_order_relaxed);
     }

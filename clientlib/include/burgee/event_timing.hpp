@@ -11,7 +11,8 @@ namespace burgee::detail {
 
 /// All in milliseconds. The defaults are what services get; tests shorten the long ones.
 struct EventTiming {
-    std::int64_t busy_sleep = 10;          ///< while events come
+    std::int64_t busy_sleep = 10;          ///< while events come; a frame collects for so long
+    std::int64_t full_sleep = 1;           ///< while they fill frame after frame
     std::int64_t idle_sleep = 100;         ///< while none do
     std::int64_t welcome_timeout = 2'000;  ///< a daemon greets within microseconds, or it hangs
     std::int64_t stall_timeout = 30'000;   ///< events under way and no decision: try anew

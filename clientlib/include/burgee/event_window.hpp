@@ -33,6 +33,7 @@ public:
         const std::byte* bytes = nullptr;
         std::uint32_t size_bytes = 0;
         std::uint64_t end_position = 0;
+        bool is_full = false;  ///< what comes next does not fit the same frame
     };
 
     explicit EventWindow(EventRing ring) noexcept
@@ -43,6 +44,7 @@ public:
     std::uint64_t sent_seq() const noexcept { return sent_seq_; }
     std::uint32_t frames_under_way() const noexcept { return frame_count_; }
     bool has_undecided() const noexcept { return next_seq_ - 1 > decided_seq_; }
+    bool is_over_half() const noexcept { return ring_.is_over_half(); }
     bool has_unsent() const noexcept { return ring_.find(next_position_).record != nullptr; }
 
     /// The next events to send, as many as fit `size_bytes_max`. An empty run when there are none,
@@ -60,8 +62,11 @@ public:
         while (run.count < count_max) {
             const EventRing::Found found = ring_.find(position);
             const bool wraps = run.count != 0 && found.record != run.bytes + run.size_bytes;
-            if (found.record == nullptr || wraps ||
-                run.size_bytes + found.size_bytes > size_bytes_max) {
+            if (found.record == nullptr) {
+                break;
+            }
+            if (wraps || run.size_bytes + found.size_bytes > size_bytes_max) {
+                run.is_full = true;
                 break;
             }
             if (run.count == 0) {
@@ -71,6 +76,7 @@ public:
             run.size_bytes += found.size_bytes;
             position = found.position + found.size_bytes;
         }
+        run.is_full = run.is_full || run.count == count_max;
         run.end_position = position;
         return run;
     }
