@@ -14,6 +14,7 @@
 //     the process exits finds a channel that refuses, never one that is gone.
 
 #include <burgee/event_conversation.hpp>
+#include <burgee/event_counts.hpp>
 #include <burgee/event_draft.hpp>
 #include <burgee/event_encoder.hpp>
 #include <burgee/event_process.hpp>
@@ -151,27 +152,8 @@ public:
 
     /// See EventSender::counters().
     EventCounters counters() const noexcept {
-        EventCounters counters;
-        const auto ring_full = static_cast<std::size_t>(DropReason::kRingFull);
-        if (process_ != nullptr) {
-            // What was decided is read before what was accepted, which is counted first. Acquire:
-            // pairs with the release in EventConversation::take_durable(), and copy()'s with that
-            // in add_lost(); the sender acquired the event's record, which its producer released
-            // after counting it as accepted.
-            copy(process_->lost, counters.lost);
-            counters.acknowledged = process_->acknowledged.load(std::memory_order_acquire);
-            counters.connections = process_->connections.load(std::memory_order_relaxed);
-            counters.sessions = process_->sessions.load(std::memory_order_relaxed);
-            copy(process_->refused, counters.refused);
-            // Not less than was decided, so that the difference never wraps: end() may blank all
-            // numbers between two of these loads.
-            counters.accepted =
-                std::max(ring_.accepted_count(), counters.acknowledged + total(counters.lost));
-        }
-        counters.refused[ring_full][0] += refused_without_ring_.load(std::memory_order_relaxed);
-        counters.offered = counters.accepted + total(counters.refused);
-        counters.in_flight = counters.accepted - counters.acknowledged - total(counters.lost);
-        return counters;
+        return read_counters(process_, ring_,
+                             refused_without_ring_.load(std::memory_order_relaxed));
     }
 
     /// In a forked child, from its fork handler: async-signal-safe.
@@ -199,14 +181,6 @@ private:
             size *= 2;
         }
         return size;
-    }
-
-    static void copy(const AtomicDropTable& from, DropTable& to) noexcept {
-        for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
-            for (std::size_t column = 0; column < kEventClassCount; ++column) {
-                to[reason][column] = from[reason][column].load(std::memory_order_acquire);
-            }
-        }
     }
 
     /// Whether there is a ring and somebody who empties it, starting the sender if need be.

@@ -209,7 +209,7 @@ private:
         if (!window_.acknowledge(durable_seq, acknowledged)) {
             return false;
         }
-        // Release: pairs with the acquire in EventChannel::counters(). The order: EventProcess.
+        // Release: pairs with the acquire in read_counters(). The order: EventProcess.
         process_.acknowledged.fetch_add(acknowledged, std::memory_order_release);
         window_.give_back();
         if (window_.decided_seq() != decided_before) {

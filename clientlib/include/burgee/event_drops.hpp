@@ -22,7 +22,7 @@ public:
 
     void add_lost(DropReason reason, EventClass event_class, std::uint64_t count) noexcept {
         auto& classes = process_.lost[static_cast<std::size_t>(reason)];
-        // Release: pairs with the acquire in EventChannel::copy(), as in
+        // Release: pairs with the acquire in copy_drops(), as in
         // EventConversation::take_durable().
         classes[static_cast<std::size_t>(event_class) % kEventClassCount].fetch_add(
             count, std::memory_order_release);

@@ -42,7 +42,7 @@ struct EventProcess {
     std::atomic<std::int64_t> start_again_ms;  ///< after a thread could not be started; monotonic
     pthread_t thread;                          ///< valid while stage is kRunning
 
-    // Statistics, read together by EventChannel::counters(). An event is accepted, then counted
+    // Statistics, read together by read_counters(). An event is accepted, then counted
     // here as decided, then given back to the ring; each step is released before the next. So who
     // sees it gone from the ring finds it counted, and who finds it counted finds it accepted.
     alignas(64) std::atomic<std::uint64_t> acknowledged;
