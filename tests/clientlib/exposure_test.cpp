@@ -220,14 +220,40 @@ TEST_F(ExposureTest, TellsLaterWhatTheRingRefused) {
     const std::uint64_t taken = client->counters().accepted;
     evaluate(*client, 0, 3, 2);
     EXPECT_EQ(client->counters().accepted, taken);
-    EXPECT_EQ(client->counters().dropped(DropReason::kRingFull, EventClass::kExposure), 6U)
-        << "each attempt is counted";
+    const auto dropped = [&] {
+        return client->counters().dropped(DropReason::kRingFull, EventClass::kExposure);
+    };
+    EXPECT_EQ(dropped(), 3U) << "three units, however often they are asked for";
+    expect_identities(client->counters());
     peer_.start();
     ASSERT_TRUE(client->flush(20s).complete);
     evaluate(*client, 0, 3, 2);
     ASSERT_TRUE(client->flush(20s).complete);
     EXPECT_EQ(client->counters().accepted, taken + 3);
+    EXPECT_EQ(dropped(), 3U);
     expect_once_each(heard(), 3);
+}
+
+TEST_F(ExposureTest, CountsAnExposureThatIsRefusedForEverOnce) {
+    const auto client = this->client();
+    const std::string long_text(kEventTextSizeMax + 1, 'u');
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+        threads.emplace_back([&] {
+            for (int time = 0; time < 1'000; ++time) {
+                EXPECT_TRUE(client->evaluate("f", Context{{"user_id", long_text}}).enabled());
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(client->counters().dropped(DropReason::kTooBig, EventClass::kExposure), 1U);
+    EXPECT_EQ(client->counters().offered, 1U);
+    publish(2);
+    (void)client->evaluate("f", Context{{"user_id", long_text}});
+    EXPECT_EQ(client->counters().dropped(DropReason::kTooBig, EventClass::kExposure), 2U)
+        << "another phase is another exposure";
 }
 
 TEST_F(ExposureTest, TellsAgainWhatWasLostWithItsSession) {

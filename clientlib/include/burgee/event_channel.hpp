@@ -90,7 +90,9 @@ public:
         if (first_exposure != 0 && process_->told.holds(first_exposure)) {
             event_class = EventClass::kOrdinary;  // evaluate() told it: this one repeats it
         }
-        if (!put(draft, event_class)) {
+        DropReason reason{};
+        if (!put(draft, event_class, reason)) {
+            count_refused(reason, event_class);
             return false;
         }
         if (first_exposure != 0) {
@@ -112,8 +114,13 @@ public:
         if (!process_->told.claim(hash)) {
             return true;  // another thread tells it
         }
-        const bool is_taken = put(exposure, EventClass::kExposure);
+        DropReason reason{};
+        const bool is_taken = put(exposure, EventClass::kExposure, reason);
         if (!is_taken) {
+            // Every evaluation tries again until it is told: it is one exposure all the same.
+            if (process_->refused_exposures.claim(hash)) {
+                count_refused(reason, EventClass::kExposure);
+            }
             process_->told.give_up(hash);
         }
         return is_taken;
@@ -201,15 +208,15 @@ private:
         return true;
     }
 
-    /// Puts the event in the ring, or counts why not.
-    bool put(const EventDraft& draft, EventClass event_class) noexcept {
-        DropReason reason{};
+    /// Puts the event in the ring, or says why not.
+    bool put(const EventDraft& draft, EventClass event_class, DropReason& reason) noexcept {
         if (!is_sendable(draft, reason)) {
-            return refuse(reason, event_class);
+            return false;
         }
         const EventRing::Reservation room = ring_.reserve(encoded_size_bytes(draft), event_class);
         if (room.record == nullptr) {
-            return refuse(DropReason::kRingFull, event_class);
+            reason = DropReason::kRingFull;
+            return false;
         }
         encode(draft, event_class, room.record);
         if (room.passed_half) {
@@ -218,10 +225,9 @@ private:
         return true;
     }
 
-    bool refuse(DropReason reason, EventClass event_class) noexcept {
+    void count_refused(DropReason reason, EventClass event_class) noexcept {
         process_->refused[static_cast<std::size_t>(reason)][static_cast<std::size_t>(event_class)]
             .fetch_add(1, std::memory_order_relaxed);
-        return false;
     }
 
     /// For those who wait while events do: tries to start the sender if there is none.

@@ -48,7 +48,7 @@ inline std::uint64_t total(const DropTable& table) noexcept {
 ///   offered  = accepted + total(refused)
 ///   accepted = acknowledged + in_flight + total(lost)
 struct EventCounters {
-    std::uint64_t offered = 0;       ///< calls of offer()
+    std::uint64_t offered = 0;       ///< events offered; automatic exposures: see docs/client.md
     std::uint64_t accepted = 0;      ///< offers that were taken into the ring
     std::uint64_t acknowledged = 0;  ///< durable on this host, says the daemon
     std::uint64_t in_flight = 0;     ///< in the ring: not sent yet, or sent and not decided yet

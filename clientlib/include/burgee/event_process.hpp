@@ -54,6 +54,7 @@ struct EventProcess {
 
     alignas(64) ExposureFilter met;  ///< impressions that callers tracked
     alignas(64) ExposureTable told;  ///< exposures that evaluate() told by itself
+    ExposureTable refused_exposures;  ///< those of them that were ever refused, and so counted
 };
 static_assert(std::is_trivially_destructible_v<EventProcess>, "it is unmapped, never destroyed");
 

@@ -197,7 +197,8 @@ public:
     }
 
     /// Offers an exposure that evaluate() tells by itself, once a process: of threads that meet it
-    /// together one offers it. What the ring refused counts as not told.
+    /// together one offers it. What was refused is not told, and counts as dropped once a process,
+    /// however often it is tried again.
     /// @param hash  exposure_hash() of the draft
     /// @return whether it is told.
     /// Thread safety and cost: as offer().

@@ -2,7 +2,8 @@
 
 // Which exposures this process has told by itself, so that each is told once: automatic exposure
 // (ClientOptions::exposure) asks it at every evaluation. It lies in EventProcess, which a forked
-// child finds blank, so a child tells for itself.
+// child finds blank, so a child tells for itself. A second one holds those that were refused, so
+// that each counts as one drop.
 //
 // It forgets rather than suppresses: what is forgotten is told again, which the daemon recognises.
 // An exposure that was never told is taken for a told one only if its 64-bit number is that of
