@@ -69,8 +69,8 @@ protected:
     EventRing ring_ = detail::ring_of(process_, kRingSize);
     std::atomic<int> shared_fd_{-1};
     const EventTiming timing_;
-    EventConversation conversation_{*process_, ring_, directory_.path().c_str(), shared_fd_,
-                                    timing_};
+    EventConversation conversation_{
+        *process_, ring_, {directory_.path().c_str()}, shared_fd_, timing_};
     std::int64_t now_ms_ = 1'000'000;
     int steps_ = 0;
 };

@@ -109,8 +109,8 @@ protected:
     EventRing ring_ = detail::ring_of(process_, ring_size_bytes_);
     std::atomic<int> shared_fd_{-1};
     const EventTiming timing_;
-    EventConversation conversation_{*process_, ring_, directory_.path().c_str(), shared_fd_,
-                                    timing_};
+    EventConversation conversation_{
+        *process_, ring_, {directory_.path().c_str()}, shared_fd_, timing_};
     SenderRest rest_{};
     std::int64_t now_ms_ = 1'000'000;
     std::uint32_t offered_ = 0;

@@ -1,8 +1,9 @@
 # The client's event side: ring, numbering, conversation, fork, signals, exit.
 burgee_test(clientlib_events_test THREADED LABELS unit
     SOURCES event_peer.cpp event_conversation_test.cpp event_encoder_test.cpp event_exit_test.cpp
-        event_fork_test.cpp event_pace_test.cpp event_resume_test.cpp event_ring_test.cpp event_sender_test.cpp
-        event_signal_test.cpp event_silence_test.cpp event_timing_test.cpp event_window_test.cpp
+        event_fork_test.cpp event_pace_test.cpp event_resume_test.cpp event_ring_test.cpp
+        event_sender_test.cpp event_signal_test.cpp event_silence_test.cpp event_timing_test.cpp
+        event_trust_test.cpp event_window_test.cpp
     LIBRARIES burgee::client burgee::test_support)
 add_executable(clientlib_exit_while_tracking exit_while_tracking.cpp)
 target_link_libraries(clientlib_exit_while_tracking PRIVATE burgee::project burgee::client)

@@ -38,9 +38,7 @@ public:
         require(::mkdtemp(pattern.data()) != nullptr, "a directory can be made");
         directory = pattern;
         sockaddr_un address{};
-        int unused = -1;
-        require(detail::event_socket_address(directory.c_str(), address, unused),
-                "the path is short");
+        require(detail::event_socket_address(directory.c_str(), address), "the path is short");
         listener = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         require(::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
                     ::listen(listener, 64) == 0,
@@ -86,7 +84,7 @@ public:
           ring_(detail::ring_of(process_, kRingSize)) {
         ring_.describe();
         conversation_ = std::make_unique<detail::EventConversation>(
-            *process_, ring_, door_.directory.c_str(), shared_fd_, timing_);
+            *process_, ring_, detail::EventSite{door_.directory.c_str()}, shared_fd_, timing_);
     }
     ~AnsweredClient() {
         conversation_.reset();

@@ -54,7 +54,7 @@ public:
         : slot_(take_slot(options)),
           state_(detail::client_states[slot_]),
           exposure_(options.exposure),
-          sender_(options.directory) {
+          sender_(options.directory, event_options(options)) {
         (void)view();
     }
     Client(const Client&) = delete;
@@ -215,6 +215,12 @@ private:
         }
         refuse(detail::client_states[detail::kOverflowSlot], AttachError::kTooManyClients);
         return detail::kOverflowSlot;
+    }
+
+    static detail::EventOptions event_options(const ClientOptions& options) noexcept {
+        detail::EventOptions events;
+        events.expected_owner = options.expected_owner;
+        return events;
     }
 
     static void prepare(detail::ClientState& state, const ClientOptions& options) noexcept {

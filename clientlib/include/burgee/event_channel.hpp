@@ -32,6 +32,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string_view>
 
 namespace burgee::detail {
@@ -40,6 +41,7 @@ namespace burgee::detail {
 struct EventOptions {
     std::uint64_t ring_size_bytes = kEventRingSizeDefault;  ///< rounded up to a power of two
     EventTiming timing;
+    std::optional<uid_t> expected_owner = std::nullopt;  ///< as in ClientOptions
 };
 
 class EventChannel {
@@ -48,6 +50,7 @@ public:
         : directory_(copy_of(directory)),
           ring_size_bytes_(power_of_two(options.ring_size_bytes)),
           timing_(options.timing),
+          expected_owner_(options.expected_owner),
           process_(directory_ == nullptr ? nullptr : map_event_process(ring_size_bytes_)),
           ring_(process_ == nullptr ? EventRing{} : ring_of(process_, ring_size_bytes_)) {}
 
@@ -76,8 +79,10 @@ public:
         EventSocket::close_inherited(shared_fd_);  // A child that never tracked has the parent's.
     }
 
-    bool serves(std::string_view directory) const noexcept {
-        return directory_ != nullptr && directory == directory_.get();
+    /// Whom one client believes another may not, so they share no channel.
+    bool serves(std::string_view directory, std::optional<uid_t> expected_owner) const noexcept {
+        return directory_ != nullptr && directory == directory_.get() &&
+               expected_owner == expected_owner_;
     }
 
     /// See EventSender::offer().
@@ -323,7 +328,8 @@ private:
 
     /// The sender thread: steps the conversation and sleeps in between, until asked to stop.
     void carry() noexcept {
-        EventConversation conversation(*process_, ring_, directory_.get(), shared_fd_, timing_);
+        EventConversation conversation(*process_, ring_, {directory_.get(), expected_owner_},
+                                       shared_fd_, timing_);
         std::uint64_t head = ring_.head();
         for (;;) {
             const std::uint32_t seen = process_->wake_word.load();
@@ -365,6 +371,7 @@ private:
     const std::unique_ptr<char[]> directory_;  ///< null when there was no memory
     const std::uint64_t ring_size_bytes_;
     const EventTiming timing_;
+    const std::optional<uid_t> expected_owner_;
     EventProcess* const process_;  ///< null when there was no memory: every offer is refused
     EventRing ring_;
     std::atomic<int> shared_fd_{-1};

@@ -31,10 +31,10 @@ struct SenderRest {
 
 class EventConversation {
 public:
-    EventConversation(EventProcess& process, EventRing ring, const char* directory,
+    EventConversation(EventProcess& process, EventRing ring, const EventSite& site,
                       std::atomic<int>& shared_fd, const EventTiming& timing) noexcept
         : process_(process),
-          directory_(directory),
+          site_(site),
           timing_(timing),
           window_(ring),
           drops_(process),
@@ -90,7 +90,7 @@ private:
     }
 
     void greet(std::int64_t now_ms) noexcept {
-        if ((!has_session_ && !begin_session()) || !socket_.connect(directory_)) {
+        if ((!has_session_ && !begin_session()) || !connect()) {
             part(now_ms);
             return;
         }
@@ -106,6 +106,14 @@ private:
         }
         phase_ = Phase::kGreeting;
         progress_at_ms_ = now_ms;
+    }
+
+    bool connect() noexcept {
+        const EventSocket::Connection connection = socket_.connect(site_);
+        if (connection == EventSocket::Connection::kUntrusted) {
+            process_.untrusted.fetch_add(1, std::memory_order_relaxed);
+        }
+        return connection == EventSocket::Connection::kMade;
     }
 
     bool begin_session() noexcept {
@@ -347,7 +355,7 @@ private:
     }
 
     EventProcess& process_;
-    const char* const directory_;
+    const EventSite site_;
     const EventTiming& timing_;
     EventWindow window_;
     DropAccount drops_;

@@ -37,6 +37,7 @@ inline EventCounters read_counters(const EventProcess* process, const EventRing&
         counters.acknowledged = process->acknowledged.load(std::memory_order_acquire);
         counters.connections = process->connections.load(std::memory_order_relaxed);
         counters.sessions = process->sessions.load(std::memory_order_relaxed);
+        counters.untrusted = process->untrusted.load(std::memory_order_relaxed);
         copy_drops(process->refused, counters.refused);
         // Not less than was decided, so that the difference never wraps: EventChannel::end() may
         // blank all numbers between two of these loads.

@@ -56,6 +56,9 @@ struct EventCounters {
     DropTable lost{};                ///< taken, then refused by the daemon or left undecided by it
     std::uint64_t connections = 0;   ///< conversations the daemon welcomed
     std::uint64_t sessions = 0;      ///< session ids used; more than one means one expired
+    /// Tries to connect that found the directory or the socket of someone we cannot trust, or a
+    /// directory that others can write: nothing was sent.
+    std::uint64_t untrusted = 0;
 
     std::uint64_t dropped(DropReason reason, EventClass event_class) const noexcept {
         const auto row = static_cast<std::size_t>(reason);

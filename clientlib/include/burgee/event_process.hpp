@@ -50,10 +50,11 @@ struct EventProcess {
     // The others are relaxed: nothing follows from them.
     std::atomic<std::uint64_t> connections;
     std::atomic<std::uint64_t> sessions;
+    std::atomic<std::uint64_t> untrusted;
     alignas(64) AtomicDropTable refused;
 
-    alignas(64) ExposureFilter met;  ///< impressions that callers tracked
-    alignas(64) ExposureTable told;  ///< exposures that evaluate() told by itself
+    alignas(64) ExposureFilter met;   ///< impressions that callers tracked
+    alignas(64) ExposureTable told;   ///< exposures that evaluate() told by itself
     ExposureTable refused_exposures;  ///< those of them that were ever refused, and so counted
 };
 static_assert(std::is_trivially_destructible_v<EventProcess>, "it is unmapped, never destroyed");

@@ -38,7 +38,7 @@ public:
         const Hold hold(*this);
         for (Place& place : places_) {
             EventChannel* channel = place.channel.load();
-            if (place.user_count != 0 && channel->serves(directory)) {
+            if (place.user_count != 0 && channel->serves(directory, options.expected_owner)) {
                 ++place.user_count;
                 return channel;
             }
@@ -173,7 +173,8 @@ private:
 class EventSender {
 public:
     /// Costs address space and two system calls; the ring's memory and the thread come with the
-    /// first offer. `options` count for the first sender of a directory.
+    /// first offer. `options` count for the first sender of a directory; senders that expect
+    /// different owners share no channel.
     explicit EventSender(std::string_view directory, const EventOptions& options = {}) noexcept
         : channel_(EventChannels::instance().take(directory, options)) {}
     EventSender(const EventSender&) = delete;

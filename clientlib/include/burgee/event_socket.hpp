@@ -1,13 +1,16 @@
 #pragma once
 
 // The client's end of `events.sock`: a non-blocking SOCK_SEQPACKET socket, one frame a message.
-// Used by the sender thread alone; only its number is also kept where a forked child finds it.
+// It connects only to what trusted_file.hpp believes. Used by the sender thread alone; only its
+// number is also kept where a forked child finds it.
 
 #include <burgee/event_wire.hpp>
+#include <burgee/trusted_file.hpp>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -17,29 +20,23 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 namespace burgee::detail {
 
-/// The address of the socket in `directory`. A path too long for an address is reached through
-/// `directory_fd`, which the caller closes when it is not -1. @return false when neither is
-/// possible.
-inline bool event_socket_address(const char* directory, sockaddr_un& address,
-                                 int& directory_fd) noexcept {
+/// Where the daemon is, and who it may be besides root and ourselves: see is_trusted_directory().
+struct EventSite {
+    const char* directory;
+    std::optional<uid_t> expected_owner = std::nullopt;
+};
+
+/// The address of the socket in `directory`. @return false when it is too long for one.
+inline bool event_socket_address(const char* directory, sockaddr_un& address) noexcept {
     address = {};
     address.sun_family = AF_UNIX;
-    directory_fd = -1;
-    int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory,
-                               kEventSocketName);
-    if (length > 0 && static_cast<std::size_t>(length) < sizeof address.sun_path) {
-        return true;
-    }
-    directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory_fd < 0) {
-        return false;
-    }
-    length = std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s",
-                           directory_fd, kEventSocketName);
-    return length > 0;
+    const int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory,
+                                     kEventSocketName);
+    return length > 0 && static_cast<std::size_t>(length) < sizeof address.sun_path;
 }
 
 class EventSocket {
@@ -59,26 +56,35 @@ public:
 
     int fd() const noexcept { return fd_; }
 
-    /// @return whether the daemon's socket took the connection: it may be absent, not ours to use,
-    /// or have a full backlog, which is the same to us: try again later.
-    bool connect(const char* directory) noexcept {
+    /// What became of a try to connect. kAbsent: nobody is there, it is not ours to use, or its
+    /// backlog is full, which is the same to us: try again later. kUntrusted: the directory or the
+    /// socket belongs to someone who must not hear our events.
+    enum class Connection { kMade, kAbsent, kUntrusted };
+
+    Connection connect(const EventSite& site) noexcept {
         close();
-        sockaddr_un address;
-        int directory_fd = -1;
-        bool connected = false;
-        if (event_socket_address(directory, address, directory_fd)) {
-            fd_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-            shared_fd_.store(fd_);
-            connected = fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address),
-                                              sizeof address) == 0;
+        const FileDescriptor directory = open_directory(site.directory);
+        struct stat directory_facts {};
+        struct stat socket_facts {};
+        if (!directory.is_open() || ::fstat(directory.get(), &directory_facts) != 0) {
+            return Connection::kAbsent;
         }
-        if (directory_fd >= 0) {
-            ::close(directory_fd);
+        if (!is_trusted_directory(directory.get(), directory_facts, site.expected_owner)) {
+            return Connection::kUntrusted;
         }
-        if (!connected) {
-            close();
+        if (::fstatat(directory.get(), kEventSocketName, &socket_facts, AT_SYMLINK_NOFOLLOW) != 0) {
+            return Connection::kAbsent;
         }
-        return connected;
+        if (!is_trusted_socket(socket_facts, directory_facts)) {
+            return Connection::kUntrusted;
+        }
+        // Through the descriptor, because the directory's name may lead elsewhere by now, and it
+        // may be too long for an address. By name only where /proc is missing or closed to us.
+        std::array<char, 32> held{};
+        std::snprintf(held.data(), held.size(), "/proc/self/fd/%d", directory.get());
+        const bool has_proc = ::access(held.data(), F_OK) == 0;
+        return connect_at(has_proc ? held.data() : site.directory) ? Connection::kMade
+                                                                   : Connection::kAbsent;
     }
 
     /// Sends one frame whole or not at all.
@@ -132,6 +138,20 @@ public:
     }
 
 private:
+    bool connect_at(const char* directory) noexcept {
+        sockaddr_un address;
+        if (event_socket_address(directory, address)) {
+            fd_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+            shared_fd_.store(fd_);
+            if (fd_ >= 0 &&
+                ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+                return true;
+            }
+            close();
+        }
+        return false;
+    }
+
     std::atomic<int>& shared_fd_;
     int fd_ = -1;
 };

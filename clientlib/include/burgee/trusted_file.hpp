@@ -1,7 +1,8 @@
 #pragma once
 
 // Opens what the daemon left in its directory, and only that. Whoever can write there could feed a
-// service any answer, so owner, mode and kind are checked on the open descriptor, never on a name.
+// service any answer, or hear all that it measures, so owner, mode and kind are checked on the open
+// descriptor, never on a name that others can change.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -83,10 +84,20 @@ inline FileDescriptor open_file(int directory, const char* name) noexcept {
         ::openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
 }
 
+inline bool is_of_root_or_owner(const struct stat& file, const struct stat& directory) noexcept {
+    return file.st_uid == 0 || file.st_uid == directory.st_uid;
+}
+
 /// Whether an open file is a plain file of root or the directory's owner that others cannot write.
 inline bool is_trusted_file(const struct stat& file, const struct stat& directory) noexcept {
-    return S_ISREG(file.st_mode) && (file.st_uid == 0 || file.st_uid == directory.st_uid) &&
+    return S_ISREG(file.st_mode) && is_of_root_or_owner(file, directory) &&
            !is_writable_by_others(file);
+}
+
+/// Whether a name in a trusted directory is a socket of root or the directory's owner. Only those
+/// two can change what the name leads to; others may write to a socket, which is to connect.
+inline bool is_trusted_socket(const struct stat& socket, const struct stat& directory) noexcept {
+    return S_ISSOCK(socket.st_mode) && is_of_root_or_owner(socket, directory);
 }
 
 }  // namespace burgee::detail
