@@ -357,8 +357,9 @@ private:
     }
 
     /// Waiting on a socket it does not hear the wake word: a wish to flush or to stop is heard
-    /// after EventTiming::idle_sleep at most. Shorter waits would cost a silent daemon's clients
-    /// wake-ups.
+    /// with the daemon's answer, else after EventTiming::busy_sleep, or idle_sleep when the daemon
+    /// has been silent for so long. Shorter waits would cost a silent daemon's clients wake-ups; of
+    /// a descriptor to wake it by docs/event_protocol.md, Known limits, tells the price.
     void sleep(const SenderRest& rest, std::uint32_t seen, std::int64_t timeout_ms) noexcept {
         if (rest.fd < 0) {
             futex_wait(process_->wake_word, seen, timeout_ms);
