@@ -48,6 +48,7 @@ Uploader::Uploader(Spool& spool, Counters& counters, UploaderOptions options)
       status_{false, false, cursor_lsn_, 0, ""},
       thread_([this] { run(); }) {
     BURGEE_ASSERT(options_.retry_min.count() > 0 && options_.retry_min <= options_.retry_max);
+    BURGEE_ASSERT(options_.partition_retry_min <= options_.partition_retry_max);
 }
 
 Uploader::~Uploader() {

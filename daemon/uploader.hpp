@@ -49,6 +49,10 @@ struct UploaderOptions {
     /// an answer. Longer than any transaction and any pause. Chosen by feel.
     std::chrono::milliseconds turn_patience{600'000};
     int partition_days_ahead = 2;
+    /// After partitions that somebody's lock kept from being made: any wait from one to the other.
+    /// Longer than the 50 s of burgee.housekeeping, and short beside the days ahead.
+    std::chrono::milliseconds partition_retry_min{60'000};
+    std::chrono::milliseconds partition_retry_max{300'000};
     /// Called from the uploader's thread; may be empty.
     std::function<SnapshotPosition()> snapshot_position;
 };

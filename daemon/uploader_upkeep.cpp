@@ -3,11 +3,14 @@
 
 #include <spdlog/spdlog.h>
 
+#include <random>
+
 #include "daemon/uploader.hpp"
 
 namespace burgee::daemon {
 namespace {
 
+// Longer than what burgee.housekeeping wants between two attempts at retention (migration 014).
 constexpr std::chrono::minutes kPartitionInterval{60};
 // For notes of other writers' rows after each heartbeat; chosen by feel. A full one takes 0.3 s, so
 // each has a transaction of its own: what is folded stays so, and no unit is held for longer.
@@ -57,9 +60,16 @@ void Uploader::fold_waiting_units() {
 
 void Uploader::ensure_partitions() {
     const auto done = writer_.ensure_partitions(options_.partition_days_ahead);
-    if (done.has_error()) {
-        spdlog::warn("upload: no new partitions, rows go to the default one: {}",
-                     done.error().message);
+    if (!done.has_error()) {
+        return;
+    }
+    spdlog::warn("upload: no new partitions, rows go to the default one: {}", done.error().message);
+    if (done.error().kind == sync::SyncErrorKind::kBusy) {
+        // Not at once, and hosts not together: each attempt makes who needs the DEFAULT partition
+        // wait.
+        std::uniform_int_distribution<std::int64_t> wait_ms(options_.partition_retry_min.count(),
+                                                            options_.partition_retry_max.count());
+        next_partitions_ = Clock::now() + std::chrono::milliseconds(wait_ms(random_));
     }
 }
 

@@ -34,6 +34,11 @@ constexpr const char* kReportHost =
     " program_version = excluded.program_version,"
     " spool_size_bytes = excluded.spool_size_bytes, seen_at = excluded.seen_at";
 constexpr const char* kFoldWaitingUnits = "SELECT burgee.fold_waiting_units($1::int)";
+// In a transaction of their own, so that an attempt that gives way later stays noted.
+constexpr const char* kBeginRetention = "SELECT burgee.begin_housekeeping('retention')";
+constexpr const char* kBeginPartitions =
+    "SELECT CASE WHEN EXISTS (SELECT FROM burgee.missing_metric_days($1))"
+    " THEN burgee.begin_housekeeping('partitions') ELSE false END";
 constexpr const char* kDropOldPartitions = "SELECT burgee.drop_old_metric_partitions()";
 constexpr const char* kEnsurePartitions = "SELECT burgee.ensure_metric_partitions($1)";
 
@@ -275,12 +280,32 @@ SyncResult<void> MetricWriter::report_host(const HostReport& report) {
 }
 
 SyncResult<void> MetricWriter::ensure_partitions(int days_ahead) {
-    return state_->session().transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
-        open.query(kEnsurePartitions, {std::to_string(days_ahead)});
-    });
+    const PgValues ahead = {std::to_string(days_ahead)};
+    SyncResult<bool> goes_on = state_->session().transaction(
+        PgAccess::kReadWrite,
+        [&](PgTransaction& open) { return open.query(kBeginPartitions, ahead).boolean(0, 0); });
+    // A transaction a day: no lock is held for longer than one needs.
+    for (int day = 0; day <= days_ahead && goes_on.has_value() && *goes_on; ++day) {
+        goes_on = state_->session().transaction(PgAccess::kReadWrite, [&](PgTransaction& open) {
+            return open.query(kEnsurePartitions, ahead).integer(0, 0) > 0;
+        });
+    }
+    if (goes_on.has_error()) {
+        return goes_on.error();
+    }
+    return {};
 }
 
 SyncResult<std::string> MetricWriter::drop_old_partitions() {
+    const SyncResult<bool> begun = state_->session().transaction(
+        PgAccess::kReadWrite,
+        [](PgTransaction& open) { return open.query(kBeginRetention).boolean(0, 0); });
+    if (begun.has_error()) {
+        return begun.error();
+    }
+    if (!*begun) {
+        return std::string();
+    }
     return state_->session().transaction(PgAccess::kReadWrite, [](PgTransaction& open) {
         return std::string(open.query(kDropOldPartitions).text(0, 0));
     });

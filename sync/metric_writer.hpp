@@ -109,13 +109,17 @@ public:
     SyncResult<void> report_host(const HostReport& report);
 
     /// Creates the day partitions of public.ab_test_metrics for today and `days_ahead` days more
-    /// where they are missing; one host does it at a time, the others pass by. Does nothing on a
-    /// table that is not partitioned. After an error rows go to the DEFAULT partition: this never
-    /// stops an upload.
+    /// where they are missing, each in a transaction of its own (migration 014). One host of the
+    /// fleet tries once in 50 s, the others pass by without an error. Does nothing on a table that
+    /// is not partitioned. Uploads go on meanwhile; after an error rows go to the DEFAULT
+    /// partition.
+    /// @error   kBusy  the DEFAULT partition, or the table's definition, was in use for 2 s: try
+    ///                 again in some minutes. Days before the one that was busy are made.
     SyncResult<void> ensure_partitions(int days_ahead);
 
-    /// Drops the days that the setting metrics.retention_days no longer wants (migration 012); one
-    /// host does it at a time, the others pass by. Does nothing without the setting.
+    /// Drops the days that the setting metrics.retention_days no longer wants (migration 012). One
+    /// host of the fleet tries once in 59 minutes, whatever came of it; the others pass by. Does
+    /// nothing without the setting.
     /// @return  the names of what was dropped, "" for nothing
     /// @error   kBusy  the table was in use for 2 s: try again in an hour
     SyncResult<std::string> drop_old_partitions();

@@ -374,6 +374,32 @@ TEST_F(UploaderTest, TellsTheFleetHowItIs) {
         << "the default partition, today and two days ahead";
 }
 
+TEST_F(UploaderTest, MakesPartitionsOnceALongReaderHasGoneAndUploadsMeanwhile) {
+    const auto days = [&] {
+        return value(
+            "SELECT count(*) FROM pg_inherits WHERE inhparent = 'public.ab_test_metrics'::regclass"
+            " AND inhrelid <> 'public.ab_test_metrics_default'::regclass");
+    };
+    execute(
+        "UPDATE burgee.housekeeping SET every = '0';"
+        "SELECT burgee.ensure_metric_partitions(0)");
+    pqxx::connection reader(cluster_.dsn());
+    pqxx::work reading(reader);
+    reading.exec("SELECT count(*) FROM public.ab_test_metrics");
+    UploaderOptions wanted = options(cluster_.dsn());
+    wanted.partition_retry_min = milliseconds(1);
+    wanted.partition_retry_max = milliseconds(50);
+    Uploader uploader(*spool_, counters_, wanted);
+    for (int round = 0; round < 2; ++round) {  // each after an attempt that gave way
+        spool_events(10);
+        expect_uploaded(uploader);
+    }
+    EXPECT_EQ(days(), "1");
+    reading.commit();
+    EXPECT_TRUE(eventually([&] { return days() == "3"; }));
+    expect_stored_once(20);
+}
+
 TEST(EventDecodeTest, ReadsEveryFieldAndRefusesEveryTruncation) {
     std::vector<std::byte> bytes;
     append_event(bytes, 3);

@@ -168,6 +168,9 @@ TEST_F(FlagTriggersTest, TheWriterRoleMayWriteEventsAndNothingElse) {
             "'m', 1)"));
     EXPECT_TRUE(may("INSERT INTO burgee.spool_cursor VALUES (gen_random_uuid(), 0)"));
     EXPECT_TRUE(may("SELECT burgee.ensure_metric_partitions(1)"));
+    EXPECT_TRUE(may("SELECT burgee.missing_metric_days(1)"));
+    EXPECT_TRUE(may("SELECT burgee.begin_housekeeping('retention')"));
+    EXPECT_FALSE(may("UPDATE burgee.housekeeping SET last_attempt_at = now()"));
     EXPECT_FALSE(may("SELECT * FROM ab_test_metrics"));
     EXPECT_FALSE(may("DELETE FROM burgee.spool_cursor"));
     EXPECT_FALSE(may("TRUNCATE burgee.unit_metrics"));

@@ -124,8 +124,9 @@ TEST(MigrationsTest, RefusesASchemaFromTheFuture) {
 
 TEST(MigrationsTest, FreshMetricsArePartitionedAndTakeEveryDay) {
     test::MigratedCluster cluster;
-    EXPECT_EQ(cluster.value("SELECT burgee.ensure_metric_partitions(2)"), "3");
-    EXPECT_EQ(cluster.value("SELECT burgee.ensure_metric_partitions(2)"), "0");
+    for (const char* created : {"1", "1", "1", "0"}) {
+        EXPECT_EQ(cluster.value("SELECT burgee.ensure_metric_partitions(2)"), created);
+    }
     cluster.execute(
         "INSERT INTO ab_test_metrics (variant_name, metric_type, metric_value, created_at) VALUES"
         " ('a', 'm', 1, now()), ('a', 'm', 1, '2001-01-01'), ('a', 'm', 1, NULL)");

@@ -5,8 +5,10 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <pqxx/pqxx>
 #include <thread>
+#include <vector>
 
 #include "sync/database_health.hpp"
 #include "sync/metric_writer.hpp"
@@ -71,8 +73,12 @@ protected:
         execute("INSERT INTO burgee.settings VALUES ('metrics.retention_days', '" + days +
                 "') ON CONFLICT (name) DO UPDATE SET value = excluded.value");
     }
-    /// As a host that may neither read nor delete an event.
+    void forget_attempts() {
+        execute("UPDATE burgee.housekeeping SET last_attempt_at = '-infinity'");
+    }
+    /// As a host that may neither read nor delete an event, an hour after the last attempt.
     std::string drop() {
+        forget_attempts();
         MetricWriter writer({.dsn = cluster_.dsn("host")}, {});
         const SyncResult<std::string> dropped = writer.drop_old_partitions();
         EXPECT_TRUE(dropped) << dropped.error().message;
@@ -162,12 +168,57 @@ TEST_F(RetentionTest, GivesWayToWhoUsesTheTableAndHosts) {
     EXPECT_EQ(days_left(), "40 31 30 29 0");
     EXPECT_EQ(value("SELECT count(*) FROM burgee.raw_row_gaps"), "0");
     reading.commit();
+    // That was the attempt of this hour, and of every host.
+    MetricWriter other({.dsn = cluster_.dsn("host")}, {});
+    for (MetricWriter* host : {&writer, &other}) {
+        const SyncResult<std::string> early = host->drop_old_partitions();
+        ASSERT_TRUE(early) << early.error().message;
+        EXPECT_EQ(*early, "");
+    }
+    EXPECT_EQ(days_left(), "40 31 30 29 0");
     // Another host is at it.
     pqxx::work holding(reader);
     holding.exec("SELECT pg_advisory_xact_lock(hashtext('burgee.metric_partitions'))");
     EXPECT_EQ(drop(), "");
     holding.commit();
     EXPECT_NE(drop(), "");
+}
+
+TEST_F(RetentionTest, TheFleetTriesOnceAnHourHoweverManyHostsItHas) {
+    constexpr int kHosts = 6;
+    keep_days("30");
+    // All at the same moment: one wins, and dropping twice would fail.
+    std::atomic<int> dropping{0};
+    std::vector<std::thread> hosts;
+    for (int host = 0; host < kHosts; ++host) {
+        hosts.emplace_back([&] {
+            MetricWriter writer({.dsn = cluster_.dsn("host")}, {});
+            const SyncResult<std::string> dropped = writer.drop_old_partitions();
+            EXPECT_TRUE(dropped) << dropped.error().message;
+            dropping += dropped && !dropped->empty() ? 1 : 0;
+        });
+    }
+    for (std::thread& host : hosts) {
+        host.join();
+    }
+    EXPECT_EQ(dropping, 1);
+    EXPECT_EQ(days_left(), "30 29 0");
+
+    const auto begin = [&](const std::string& since) {
+        execute("UPDATE burgee.housekeeping SET last_attempt_at = now() - interval '" + since +
+                "'");
+        return value("SELECT burgee.begin_housekeeping('retention')");
+    };
+    EXPECT_EQ(begin("58 minutes"), "f");
+    EXPECT_EQ(begin("59 minutes"), "t");
+    EXPECT_EQ(value("SELECT burgee.begin_housekeeping('retention')"), "f");
+    EXPECT_EQ(begin("-1 day"), "t") << "noted before the clock went back";
+    // Who holds the row makes nobody wait.
+    forget_attempts();
+    pqxx::connection holder(cluster_.dsn());
+    pqxx::work holding(holder);
+    holding.exec("SELECT FROM burgee.housekeeping FOR UPDATE");
+    EXPECT_EQ(value("SELECT burgee.begin_housekeeping('retention')"), "f");
 }
 
 TEST_F(RetentionTest, UploadsGoOnMeanwhileAndLoseNothing) {

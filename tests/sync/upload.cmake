@@ -6,6 +6,7 @@ burgee_test(sync_upload_test LABELS postgres TIMEOUT 300
         metric_backfill_test.cpp
         metric_fold_test.cpp
         metric_writer_test.cpp
+        partitions_test.cpp
         raw_rows_test.cpp
         retention_test.cpp
         unit_hash_test.cpp
