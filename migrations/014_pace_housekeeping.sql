@@ -101,12 +101,15 @@ DECLARE
 BEGIN
     FOREACH calling IN ARRAY ARRAY['burgee_writer', 'burgee_owner'] LOOP
         IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = calling) THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION burgee.ensure_metric_partitions(integer) TO %I', calling);
             EXECUTE format('GRANT EXECUTE ON FUNCTION burgee.begin_housekeeping(text) TO %I', calling);
             EXECUTE format('GRANT EXECUTE ON FUNCTION burgee.missing_metric_days(integer) TO %I', calling);
         END IF;
     END LOOP;
+    -- For burgee doctor.
     FOREACH calling IN ARRAY ARRAY['burgee_reader', 'burgee_owner'] LOOP
         IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = calling) THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION burgee.missing_metric_days(integer) TO %I', calling);
             EXECUTE format('GRANT SELECT ON burgee.housekeeping TO %I', calling);
         END IF;
     END LOOP;

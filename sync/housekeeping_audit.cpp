@@ -17,6 +17,19 @@ constexpr const char* kWaiting =
     " coalesce((array_agg(reason ORDER BY attempts DESC, id DESC))[1], '')"
     " FROM burgee.waiting_units WHERE reason IS NOT NULL";
 
+// Since migration 014; NULL is no.
+constexpr const char* kMayAskForMissingDays =
+    "SELECT coalesce(has_function_privilege(to_regprocedure('burgee.missing_metric_days(integer)'),"
+    "                                       'EXECUTE')"
+    " AND has_table_privilege(to_regclass('burgee.housekeeping'), 'SELECT'), false)";
+// Hosts make two days ahead, so that they had a day of time for tomorrow's. Nothing is missing
+// before the first host tried.
+constexpr const char* kMissingDays =
+    "SELECT (SELECT count(*) FROM burgee.missing_metric_days(1)),"
+    " (SELECT coalesce(min(day), '-infinity')::text FROM burgee.missing_metric_days(1) day),"
+    " extract(epoch FROM now() - h.last_attempt_at)::bigint FROM burgee.housekeeping h"
+    " WHERE h.task = 'partitions' AND h.last_attempt_at > '-infinity'";
+
 constexpr const char* kMayAskForOldPartitions =
     "SELECT coalesce(has_function_privilege(to_regprocedure('burgee.old_metric_partitions()'),"
     "                                       'EXECUTE'), false)";
@@ -58,6 +71,22 @@ void look_at_waiting(PgTransaction& open, Findings& findings) {
              std::to_string(row.integer(0, 1)) +
                  " statements of other writers were not counted and never will be, " + why,
              "burgee db verify"});
+    }
+}
+
+void look_at_missing_days(PgTransaction& open, Findings& findings) {
+    if (!open.query(kMayAskForMissingDays).boolean(0, 0)) {
+        return;
+    }
+    const PgRows row = open.query(kMissingDays);
+    if (!row.empty() && row.integer(0, 0) > 0) {
+        findings.push_back(
+            {Severity::kWarn, "partitions",
+             std::to_string(row.integer(0, 0)) + " of today and tomorrow have none, from " +
+                 std::string(row.text(0, 1)) + ", last tried " + std::to_string(row.integer(0, 2)) +
+                 " s ago: the DEFAULT partition is in use, or has rows of that day already (docs/"
+                 "database.md, \"Days come and go\")",
+             ""});
     }
 }
 
@@ -125,6 +154,7 @@ void look_at_hosts(PgTransaction& open, Findings& findings) {
 Findings audit_housekeeping(PgTransaction& open) {
     Findings findings;
     look_at_waiting(open, findings);
+    look_at_missing_days(open, findings);
     look_at_retention(open, findings);
     look_at_hosts(open, findings);
     return findings;

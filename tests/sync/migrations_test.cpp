@@ -71,6 +71,25 @@ TEST(MigrationsTest, SecondRunAppliesNothing) {
     EXPECT_EQ(before, schema_of(cluster, "postgres"));
 }
 
+TEST(MigrationsTest, ADatabaseOfTheVersionBeforeKeepsItsDaysAndGetsTheNewOnes) {
+    PostgresCluster cluster;
+    for (const Migration& migration : all_migrations()) {
+        if (migration.version < 14) {
+            run_by_hand(cluster, "postgres", migration);
+        }
+    }
+    EXPECT_EQ(cluster.value("SELECT burgee.ensure_metric_partitions(1)"), "2");
+    PgSession session({.dsn = cluster.dsn()});
+    const auto report = migrate(session);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->version_before, 13);
+    EXPECT_EQ(report->version_after, newest_schema_version());
+    EXPECT_EQ(cluster.value("SELECT burgee.ensure_metric_partitions(2)"), "1");
+    EXPECT_EQ(cluster.value("SELECT burgee.ensure_metric_partitions(2)"), "0");
+    EXPECT_EQ(cluster.value("SELECT string_agg(task, ' ' ORDER BY task) FROM burgee.housekeeping"),
+              "partitions retention");
+}
+
 TEST(MigrationsTest, DryRunChangesNothingAndShowsTheSql) {
     PostgresCluster cluster;
     PgSession session({.dsn = cluster.dsn()});

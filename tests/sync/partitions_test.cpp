@@ -8,6 +8,7 @@
 #include <pqxx/pqxx>
 #include <thread>
 
+#include "sync/database_health.hpp"
 #include "sync/metric_writer.hpp"
 #include "tests/sync/memory_source.hpp"
 #include "tests/sync/migrated_cluster.hpp"
@@ -80,6 +81,15 @@ protected:
         const WriteReport report = writer.write({id, 1, 2}, source);
         EXPECT_EQ(report.status, WriteStatus::kCommitted) << report.error.message;
         return Clock::now() - start;
+    }
+
+    std::string finding() {
+        for (const Finding& finding : check_database(session_).value().findings) {
+            if (finding.subject == "partitions") {
+                return std::string(to_string(finding.severity)) + " " + finding.message;
+            }
+        }
+        return "";
     }
 
     bool eventually(const std::string& sql, const std::string& expected) {
@@ -156,8 +166,12 @@ TEST_F(PartitionsTest, MakesEachDayInATransactionOfItsOwn) {
 
 TEST_F(PartitionsTest, LeavesADayThatTheDefaultPartitionHasRowsOf) {
     add_row(1);
+    EXPECT_EQ(finding(), "") << "before the first host came";
     EXPECT_TRUE(ensure(2));
     EXPECT_EQ(days(), "0 2");
+    EXPECT_THAT(finding(), testing::ContainsRegex(
+                               "warn 1 of today and tomorrow have none, from 2[0-9-]+, last "
+                               "tried [0-9]+ s ago: the DEFAULT partition is in use"));
     EXPECT_EQ(value("SELECT burgee.missing_metric_days(2) - (now() AT TIME ZONE 'UTC')::date"),
               "1");
     add_row(1);
@@ -184,6 +198,7 @@ TEST_F(PartitionsTest, LeavesADayThatTheDefaultPartitionHasRowsOf) {
     EXPECT_EQ(value("SELECT count(*) FROM public.ab_test_metrics_default"), "1");
     EXPECT_EQ(value("SELECT count(*) FROM public." + day), "2");
     EXPECT_EQ(value("SELECT count(*) FROM burgee.missing_metric_days(2)"), "0");
+    EXPECT_EQ(finding(), "");
 }
 
 TEST_F(PartitionsTest, SeesARowThatCameWhileItWaitedForTheDefaultPartition) {
