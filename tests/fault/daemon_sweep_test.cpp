@@ -31,9 +31,9 @@ protected:
         postgres_.execute(
             "UPDATE public.ab_test_experiments SET id = '07000000-0000-0000-0000-000000000000'");
         place_.start();  // makes the directories
-        ASSERT_EQ(place_.stop(), 0);
         client_ = std::make_unique<Client>(ClientOptions{place_.run_directory()});
         ASSERT_TRUE(client_->wait_for_generation(1, seconds(30)));
+        ASSERT_EQ(place_.stop(), 0);
     }
 
     /// What a client would have been told is durable.
