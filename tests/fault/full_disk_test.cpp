@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 
 #include "tests/fault/daemon_place.hpp"
 #include "tests/fault/event_load.hpp"
@@ -73,18 +74,20 @@ protected:
         ASSERT_TRUE(traced_->wait_gone(seconds(60)));
     }
 
-    /// Takes all room there is, to the last block.
-    void fill_disk() const {
+    /// Takes all room there is, to the last block. @return how many bytes that were.
+    std::uint64_t fill_disk() const {
         if (traced_) {
             traced_->set_failing(true);
-            return;
+            return std::numeric_limits<std::uint64_t>::max();
         }
         const int fd = ::open(ballast().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         for (off_t size = 1 << 20; size > 0;) {
             const off_t end = ::lseek(fd, 0, SEEK_END);
             size = ::posix_fallocate(fd, end, size) == 0 ? size : size / 2;
         }
+        const off_t filled = ::lseek(fd, 0, SEEK_END);
         ::close(fd);
+        return static_cast<std::uint64_t>(filled);
     }
     void free_disk() const {
         if (traced_) {
@@ -123,10 +126,11 @@ TEST_F(FullDiskTest, FillsAndEmptiesAgainAndAgain) {
     ASSERT_NO_FATAL_FAILURE(start_daemon());
     start_load();
     std::uint64_t refused = 0;
+    std::uint64_t without_delivery = 0;
     for (std::uint64_t cycle = 1; cycle <= cycles; ++cycle) {
         // Without PostgreSQL nothing is delivered, so that no segment can be used again.
         postgres_.stop();
-        fill_disk();
+        const std::uint64_t ballast_bytes = fill_disk();
         ASSERT_TRUE(wait_until([&] { return is_refusing(); }, seconds(60)))
             << "cycle " << cycle << ": the disk never filled\n"
             << place_.log();
@@ -135,17 +139,27 @@ TEST_F(FullDiskTest, FillsAndEmptiesAgainAndAgain) {
         const std::uint64_t before = acknowledged();
         const auto freed_at = std::chrono::steady_clock::now();
         free_disk();
+        // A spool that fills the disk by itself gets its room by delivering.
+        const bool makes_room = ballast_bytes >= 4 << 20;
+        if (!makes_room) {
+            postgres_.start();
+        }
+        without_delivery += makes_room ? 1U : 0U;
         ASSERT_TRUE(wait_until([&] { return acknowledged() > before; }, seconds(60)))
             << "cycle " << cycle << ": nothing is taken though there is room\n"
             << place_.log();
         std::cout << "cycle " << cycle << ": full at " << before << " events, taken again after "
                   << (std::chrono::steady_clock::now() - freed_at) / std::chrono::milliseconds(1)
                   << " ms\n";
-        postgres_.start();
+        if (makes_room) {
+            postgres_.start();
+        }
         ASSERT_TRUE(wait_until([&] { return passed() >= before; }, seconds(60))) << place_.log();
     }
     std::cout << "ran " << refused << " of " << cycles << " full disks on " << disk_.kind()
-              << (traced_ ? ", by failing fallocate()" : "") << "\n";
+              << (traced_ ? ", by failing fallocate()" : "") << ", " << without_delivery
+              << " times taken again before anything was delivered\n";
+    EXPECT_GT(without_delivery, 0U);
     expect_exactly_once();
     ASSERT_NO_FATAL_FAILURE(stop_daemon());
     EXPECT_EQ(complaint(place_.accounts()), "");
