@@ -129,7 +129,7 @@ bool Uploader::open_cursor() {
         return false;
     }
     const bool was_moved_by_another =
-        has_opened_ && report.next_lsn > cursor_lsn_ && report.transactions == 0;
+        has_opened_ && report.next_lsn > delivered_end_lsn_ && report.transactions == 0;
     if (report.next_lsn > spool_.durable_end_lsn() || was_moved_by_another) {
         begin_id_change(report.next_lsn);
         return is_cursor_open_;
@@ -216,7 +216,7 @@ std::uint64_t Uploader::batch_end() const {
 void Uploader::fit_batch(const sync::WriteReport& report) {
     if (report.status == sync::WriteStatus::kCommitted) {
         // Cut short while it was bisected: what comes next may be as bad.
-        const bool was_cut_short = report.transactions > 1 && report.next_lsn < attempted_end_lsn_;
+        const bool was_cut_short = report.was_bisected && report.next_lsn < attempted_end_lsn_;
         batch_events_ = was_cut_short ? report.next_lsn - cursor_lsn_
                                       : std::min(events_max(options_), 2 * batch_events_);
     } else if (report.status == sync::WriteStatus::kRetry) {
@@ -243,8 +243,9 @@ void Uploader::upload() {
             if (report.transactions > 0) {
                 move_to(report.committed_end_lsn);
             }
-            // What of this batch was ours is counted: whoever moved the cursor further is another.
-            if (report.next_lsn > cursor_lsn_) {
+            // What of this batch was ours is counted: whoever moved the cursor further than it ever
+            // was is another. Up to there it is a database that went back, and forward again.
+            if (report.next_lsn > delivered_end_lsn_) {
                 begin_id_change(report.next_lsn);
             } else {
                 is_cursor_open_ = false;

@@ -119,9 +119,10 @@ private:
 
     // Of the thread alone.
     bool is_cursor_open_ = false;
-    bool has_opened_ = false;  ///< from then on nobody but this process moves the cursor forward
+    bool has_opened_ = false;  ///< delivered_end_lsn_ is known: nobody else takes the cursor further
     std::uint64_t cursor_lsn_;  // until the database has said where it is: the oldest that is kept
-    std::uint64_t delivered_end_lsn_ = 0;  // events below were counted as delivered by this process
+    // Events below were counted as delivered by this process, or the cursor was past them when it began.
+    std::uint64_t delivered_end_lsn_ = 0;
     std::uint64_t attempted_end_lsn_ = 0;  // of the last batch
     std::uint64_t batch_events_;  // at most, of the next batch: halved by a failure, doubled by a success
     std::chrono::milliseconds retry_wait_;

@@ -231,6 +231,7 @@ WriteReport MetricWriter::State::write(const MetricBatch& batch, EventSource& so
         WriteReport part = attempt(range, source, nullptr);
         if (is_poison(part.error) && part.status != WriteStatus::kCommitted) {
             if (size > 1) {
+                total.was_bisected = true;
                 ends.push_back(range.first_lsn + size / 2);
                 continue;
             }

@@ -61,6 +61,7 @@ struct WriteReport {
     std::uint64_t transactions = 0;   ///< committed ones; more than 1 when a batch was bisected
     /// Where the last of them moved the cursor, whoever moved it since; 0 without one.
     std::uint64_t committed_end_lsn = 0;
+    bool was_bisected = false;  ///< the database refused some event of the batch
     SyncError error;                  ///< why not, for every status but kCommitted
 };
 

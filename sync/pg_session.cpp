@@ -249,6 +249,13 @@ std::optional<SyncError> PgSession::run(PgAccess access,
         error = SyncError{SyncErrorKind::kConfiguration, "",
                           std::string("the database holds what it must not: ") + failure.what()};
     }
+    // libpqxx takes a COMMIT for refused when the connection is still there after its error. But where
+    // the error is not the server's own word on the transaction, it is a pooler's, whose server may
+    // have died after it committed, or libpq's, which had no room for the answer.
+    if (error && access == PgAccess::kReadWrite && link_->is_committing &&
+        (error->kind == SyncErrorKind::kUnreachable || error->sqlstate.starts_with("58"))) {
+        error->kind = SyncErrorKind::kInDoubt;
+    }
     // libpqxx would reopen a broken connection by itself and lose what was set on it (invariant 2).
     // A server that takes no writes any more stays so: connecting anew finds who does.
     if (error &&

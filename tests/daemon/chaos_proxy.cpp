@@ -30,6 +30,12 @@ constexpr std::string_view kCommitDone(
     "C\0\0\0\x0B"
     "COMMIT\0",
     12);
+// What a pooler may say instead: an ErrorResponse, and ReadyForQuery outside a transaction.
+constexpr std::string_view kCommitDenied(
+    "E\0\0\0\x3B"
+    "SERROR\0VERROR\0C08P01\0Mthe server's connection is gone\0\0"
+    "Z\0\0\0\5I",
+    66);
 constexpr int kAnswerPatienceMs = 10'000;  // a bound against hanging; it takes milliseconds
 
 sockaddr_un address_of(const std::string& path) {
@@ -98,12 +104,13 @@ ChaosProxy::Plan ChaosProxy::draw_plan() {
         case 1:
             plan.server_bytes = 1 + random_() % kServerBytesMax;
             break;
-        default:  // a third each: within the message, before its answer, just behind it
+        default:  // a quarter each: within the message, before its answer, just behind it, denied
             plan.commits = 1 + random_() % kCommitsMax;
-            const std::uint64_t kind = commit_plans_drawn_++ % 3;
-            plan.commit_bytes = kind == 0 ? 1 + random_() % (kCommitMessage.size() - 1)
-                                          : kCommitMessage.size();
-            plan.has_answer = kind == 1;
+            const std::uint64_t kind = commit_plans_drawn_++ % 4;
+            plan.commit_bytes =
+                kind == 0 ? 1 + random_() % (kCommitMessage.size() - 1) : kCommitMessage.size();
+            plan.has_answer = kind == 1 || kind == 3;
+            plan.is_denied = kind == 3;
             break;
     }
     return plan;
@@ -180,7 +187,7 @@ bool ChaosProxy::pass_from_server(Link& link) {
     if (link.is_commit_whole && plan.commit_bytes > 0 && plan.commits == 0) {
         commits_done_ += is_done ? 1 : 0;
         link.is_commit_whole = !is_done;
-        return cut(link);
+        return plan.is_denied && is_done ? deny(link) : cut(link);
     }
     const std::size_t passed = plan.server_bytes == 0
                                    ? bytes.size()
@@ -199,6 +206,14 @@ bool ChaosProxy::pass_from_server(Link& link) {
         link.is_commit_whole = false;
     }
     return true;
+}
+
+bool ChaosProxy::deny(Link& link) {
+    ++commits_in_doubt_;
+    ++cuts_;
+    link.plan = Plan{};
+    link.is_commit_sent = false;
+    return send_all(link.client, kCommitDenied);
 }
 
 /// Ends the client's side, and asks the server what became of a COMMIT that it has whole.

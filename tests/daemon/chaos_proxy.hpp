@@ -2,7 +2,8 @@
 
 // Stands between a client and PostgreSQL's Unix socket and cuts connections at random bytes, in
 // either direction, and around a COMMIT: inside it, behind it, and before its answer, which are the
-// moments that tell exactly once from almost.
+// moments that tell exactly once from almost. Or it answers a COMMIT that was done with an error and
+// leaves the connection open, as a pooler does whose server has died.
 
 #include <atomic>
 #include <cstdint>
@@ -44,12 +45,14 @@ private:
         std::uint64_t commits = 0;       ///< left until one is cut; 0: none is
         std::size_t commit_bytes = 0;    ///< of that one that reach the server
         bool has_answer = false;         ///< and whether the cut waits for its answer
+        bool is_denied = false;          ///< or an error comes in the answer's place, and no cut
     };
     Plan draw_plan();
     void accept_loop();
     void relay(int client, Plan plan);
     bool pass_from_client(Link& link);
     bool pass_from_server(Link& link);
+    bool deny(Link& link);
     bool cut(Link& link);
 
     std::string server_socket_;

@@ -233,6 +233,27 @@ TEST_F(UploaderTest, SendsAgainWhatARestoredDatabaseHasForgotten) {
     EXPECT_EQ(counters_.value(Counter::events_replayed), 300U);
 }
 
+// Two restores in a row, or a standby without the last commits and then the old primary again.
+TEST_F(UploaderTest, ADatabaseThatWentBackMayGoForwardAgain) {
+    Uploader uploader(*spool_, counters_, options(cluster_.dsn()));
+    spool_events(100);
+    expect_uploaded(uploader);
+    execute(
+        "TRUNCATE public.ab_test_metrics, burgee.unit_metrics;"
+        "ALTER TABLE public.ab_test_metrics RENAME TO away;"
+        "UPDATE burgee.spool_cursor SET next_lsn = 81");
+    spool_events(10);
+    EXPECT_TRUE(eventually([&] { return uploader.status().cursor_lsn == 81; }));
+    execute(
+        "UPDATE burgee.spool_cursor SET next_lsn = 96;"
+        "ALTER TABLE public.away RENAME TO ab_test_metrics");
+    expect_uploaded(uploader);
+    expect_stored_once(15);
+    EXPECT_EQ(counters_.value(Counter::spool_id_changes), 0U) << "nobody else was there";
+    EXPECT_EQ(counters_.value(Counter::events_delivered), 110U);
+    EXPECT_EQ(counters_.value(Counter::events_replayed), 5U);
+}
+
 TEST_F(UploaderTest, CountsWhatARestoredDatabaseAsksForAndNobodyKeeps) {
     spool_options_.segment_size_bytes = 1 << 20;
     spool_options_.replay_window_bytes = 0;

@@ -10,7 +10,7 @@
 // another one in the table: with a full table the chance is 2^-48.
 //
 // Invariants
-//  1. A number is in the table only if somebody who claimed it had its event taken, or is about to
+//  1. (Of the first.) A number is in the table only if somebody who claimed it had its event taken, or is about to
 //     learn whether it is. Who was refused gives it up.
 //  2. Of threads that claim one number at once a single one succeeds, as long as nobody gives up
 //     and nothing is pushed out meanwhile; then two may, and it is told twice.
